@@ -1,0 +1,59 @@
+//! What a call to a neighbour in the same process adds.
+
+use crate::Measured;
+use crate::figures::{median, quantile};
+use crate::load::Connection;
+use crate::machine::{LOAD_CORE, SERVER_CORE, pin};
+use crate::served::serve;
+use std::time::Instant;
+
+const ROUNDS: usize = 9;
+const CALLS: usize = 2_000;
+
+pub(crate) fn measure() -> Measured {
+    pin(SERVER_CORE)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let host = serve(&runtime, &[("greeter", ""), ("greeter-api", "")])?;
+    pin(LOAD_CORE)?;
+    let mut connection = Connection::open(host.address)?;
+    let (mut direct, mut through) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        direct.push(time(|| {
+            let answer = connection.post("/greeter/hello", r#"{"name":"John"}"#)?;
+            expect(&answer.body, r#"{"msg":"Hello John"}"#)
+        })?);
+        through.push(time(|| {
+            let answer = connection.get("/greeter-api/say/hello?name=John")?;
+            expect(&answer.body, r#"{"message":"Hello John"}"#)
+        })?);
+    }
+    let added: Vec<f64> = direct.iter().zip(&through).map(|(d, t)| t - d).collect();
+    println!("hop: greeter-api -> greeter in process, {ROUNDS} rounds of {CALLS} calls in turn");
+    println!("  direct  median {:>6.1} µs", median(&direct));
+    println!("  through median {:>6.1} µs", median(&through));
+    println!(
+        "  added   median {:>6.1} µs, worst round {:.1} µs",
+        median(&added),
+        quantile(&added, 1.0)
+    );
+    Ok(())
+}
+
+/// The median time of one call in a round, in microseconds.
+fn time(mut call: impl FnMut() -> Measured) -> Measured<f64> {
+    let mut times = Vec::with_capacity(CALLS);
+    for _ in 0..CALLS {
+        let before = Instant::now();
+        call()?;
+        times.push(before.elapsed().as_secs_f64() * 1e6);
+    }
+    Ok(median(&times))
+}
+
+fn expect(body: &[u8], expected: &str) -> Measured {
+    if body == expected.as_bytes() {
+        return Ok(());
+    }
+    Err(format!("answered {}, not {expected}", String::from_utf8_lossy(body)).into())
+}

@@ -1,0 +1,56 @@
+//! From the file's close to the first answer of the new revision.
+
+use crate::Measured;
+use crate::figures::{median, quantile};
+use crate::load::Connection;
+use crate::served::{guest_path, serve};
+use std::fs;
+use std::time::{Duration, Instant};
+
+const SWAPS: usize = 50;
+
+pub(crate) fn measure() -> Measured {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let host = serve(&runtime, &[("calc", "")])?;
+    let file = host.folder.path().join("calc.wasm");
+    let builds = [fs::read(guest_path("calc2"))?, fs::read(guest_path("calc"))?];
+    let marks = ["\"pico2\"", "\"pico\""];
+    let mut connection = Connection::open(host.address)?;
+    let (mut compiled, mut cached) = (Vec::new(), Vec::new());
+    for swap in 0..SWAPS * 2 {
+        let (build, mark) = (&builds[swap % 2], marks[swap % 2]);
+        // A build nobody has seen is compiled; one seen before comes from the
+        // cache.
+        let is_new = swap < SWAPS;
+        let build = if is_new { distinct(build, swap) } else { build.clone() };
+        fs::write(&file, build)?;
+        let closed = Instant::now();
+        loop {
+            let answer = connection.get("/api/add/40/2")?;
+            if String::from_utf8_lossy(&answer.body).contains(mark) {
+                break;
+            }
+            if Duration::from_secs(30) < closed.elapsed() {
+                return Err("the new revision does not answer after 30 s".into());
+            }
+        }
+        let times = if is_new { &mut compiled } else { &mut cached };
+        times.push(closed.elapsed().as_secs_f64() * 1e3);
+    }
+    println!("swap: close of calc.wasm -> first answer of the new revision, {SWAPS} each");
+    for (name, times) in [("compiled", &compiled), ("from the cache", &cached)] {
+        let (middle, worst) = (median(times), quantile(times, 1.0));
+        println!("  {name:<16}median {middle:>6.1} ms, worst {worst:>6.1} ms");
+    }
+    Ok(())
+}
+
+/// The same module with bytes of its own: an empty custom section more.
+fn distinct(module: &[u8], count: usize) -> Vec<u8> {
+    let name = format!("{}-{count}", std::process::id());
+    let mut section = Vec::from(module);
+    let len = u8::try_from(name.len()).unwrap_or_default();
+    section.extend([0, len + 1, len]);
+    section.extend(name.as_bytes());
+    section
+}

@@ -1,0 +1,153 @@
+//! From the tokens of a module to a service that can be emitted.
+
+use std::collections::HashMap;
+
+use proc_macro2::TokenStream;
+use syn::{Attribute, Item, ItemFn, ItemMod, Result};
+
+use crate::{
+    args::ServiceArgs,
+    method::{Hook, Method, doc},
+};
+
+/// A module whose attributes are all right.
+pub(crate) struct Service {
+    pub(crate) args: ServiceArgs,
+    /// Without the attributes that were read.
+    pub(crate) module: ItemMod,
+    pub(crate) description: Option<String>,
+    pub(crate) methods: Vec<Method>,
+    pub(crate) before: Vec<Hook>,
+    pub(crate) after: Vec<Hook>,
+}
+
+/// Checks all there is and shows every mistake at once.
+pub(crate) fn service(args: TokenStream, item: TokenStream) -> Result<Service> {
+    let args: ServiceArgs = syn::parse2(args)?;
+    let Ok(module) = syn::parse2::<ItemMod>(item.clone()) else {
+        let text = "`#[service]` belongs on a module: `#[service] mod api { … }`";
+        return Err(syn::Error::new_spanned(item, text));
+    };
+    let description = Some(doc(&module.attrs)).filter(|text| !text.is_empty());
+    let mut service = Service {
+        args,
+        module,
+        description,
+        methods: Vec::new(),
+        before: Vec::new(),
+        after: Vec::new(),
+    };
+    service.read_functions()?;
+    service.check_methods()?;
+    Ok(service)
+}
+
+impl Service {
+    fn read_functions(&mut self) -> Result<()> {
+        let mut module = self.module.clone();
+        let Some((_, items)) = &mut module.content else {
+            let text = "a service is written inside of its module: `mod api { … }`, not `mod api;`";
+            return Err(syn::Error::new_spanned(module, text));
+        };
+        let mut mistakes = Mistakes(None);
+        for item in items {
+            if let Item::Fn(function) = item {
+                mistakes.note(self.read_function(function));
+            }
+        }
+        self.module = module;
+        mistakes.into_result()
+    }
+
+    fn read_function(&mut self, function: &mut ItemFn) -> Result<()> {
+        let mut attributes = function.attrs.extract_if(.., |attr| Role::of(attr).is_some());
+        let first = attributes.next();
+        let second = attributes.next();
+        drop(attributes);
+        if let Some(second) = second {
+            let text = "a function has one role in a service: write a second function";
+            return Err(syn::Error::new_spanned(second, text));
+        }
+        let Some(attribute) = first else { return Ok(()) };
+        match Role::of(&attribute) {
+            Some(Role::Handler(verb)) => {
+                self.methods.push(Method::check(verb, &attribute, function)?);
+            }
+            Some(Role::Before) => {
+                self.before.push(Hook::check(function, "before", "Request")?);
+            }
+            Some(Role::After) => {
+                self.after.push(Hook::check(function, "after", "Response")?);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn check_methods(&self) -> Result<()> {
+        if self.methods.is_empty() {
+            let text = "a service has at least one method: write a function such as \
+                        `#[get(\"/hello\")] async fn hello() -> String { … }`";
+            return Err(syn::Error::new_spanned(&self.module.ident, text));
+        }
+        let mut mistakes = Mistakes(None);
+        let (mut names, mut routes) = (HashMap::new(), HashMap::new());
+        for method in &self.methods {
+            if names.insert(&method.name, ()).is_some() {
+                let text = format!(
+                    "there is a method `{}` already: give this one a `name = \"…\"` of its own",
+                    method.name
+                );
+                mistakes.note(Err(syn::Error::new(method.name_span, text)));
+            }
+            let route = (method.verb, method.args.pattern.shape());
+            if let Some(earlier) = routes.insert(route, &method.function) {
+                let text = format!(
+                    "`{} {}` is answered by `{earlier}` already: change the pattern or the verb",
+                    method.verb, method.args.pattern.text
+                );
+                mistakes.note(Err(syn::Error::new(method.args.pattern_span, text)));
+            }
+        }
+        mistakes.into_result()
+    }
+}
+
+/// What an attribute makes of a function.
+enum Role {
+    Handler(&'static str),
+    Before,
+    After,
+}
+
+impl Role {
+    fn of(attribute: &Attribute) -> Option<Self> {
+        Some(match attribute.path().segments.last()?.ident.to_string().as_str() {
+            "get" => Self::Handler("GET"),
+            "post" => Self::Handler("POST"),
+            "put" => Self::Handler("PUT"),
+            "patch" => Self::Handler("PATCH"),
+            "delete" => Self::Handler("DELETE"),
+            "before" => Self::Before,
+            "after" => Self::After,
+            _ => return None,
+        })
+    }
+}
+
+/// Mistakes found so far.
+struct Mistakes(Option<syn::Error>);
+
+impl Mistakes {
+    fn note(&mut self, result: Result<()>) {
+        let Err(error) = result else { return };
+        match &mut self.0 {
+            Some(earlier) => earlier.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    fn into_result(self) -> Result<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+}

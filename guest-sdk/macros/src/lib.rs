@@ -1,0 +1,72 @@
+//! The attribute macros of `picolet-sdk`. Each parses, checks and emits; what is
+//! emitted calls the SDK, so a guest author debugs ordinary code.
+
+mod args;
+mod check;
+mod emit;
+mod method;
+mod pattern;
+
+use proc_macro::TokenStream;
+
+/// Makes an inline module the service of this component.
+///
+/// The module sees what is imported around it. Its functions marked with
+/// `#[get]`, `#[post]`, `#[put]`, `#[patch]` or `#[delete]` are the methods;
+/// those marked `#[before]` and `#[after]` run around each of them. A type
+/// `Service` is added for `picolet_sdk::testing::call`.
+///
+/// | argument | means | otherwise |
+/// |---|---|---|
+/// | `root = "/api"` | what every pattern is appended to | none |
+/// | `name = "…"` | what callers call, 1 to 128 of `A-Z a-z 0-9 . _ -` | the name of the package |
+/// | `version = "1.0.0"` | a semantic version | the version of the package |
+/// | `description = "…"` | what it is, for people | the doc comment of the module, else the description of the package |
+#[proc_macro_attribute]
+pub fn service(args: TokenStream, item: TokenStream) -> TokenStream {
+    check::service(args.into(), item.into())
+        .map_or_else(syn::Error::into_compile_error, |service| emit::service(&service))
+        .into()
+}
+
+macro_rules! verbs {
+    ($($verb:ident)*) => {$(
+        #[doc = concat!("A method that answers `", stringify!($verb), "`, inside of `#[service]`.")]
+        ///
+        /// Takes the pattern below the root: `"/add/{a}/{b}"`, `"/files/{*rest}"`
+        /// or `""` for the root itself, then optionally `name = "…"`, which is
+        /// otherwise the name of the function, and `idempotent`, which allows a
+        /// caller to repeat the call. The doc comment becomes the description.
+        #[proc_macro_attribute]
+        pub fn $verb(_: TokenStream, item: TokenStream) -> TokenStream {
+            outside(stringify!($verb), item)
+        }
+    )*};
+}
+
+verbs! { get post put patch delete }
+
+/// A function that runs before each handler: `async fn(&mut Request)`, which
+/// returns nothing or `Result<(), Fault>`. A fault is answered instead.
+#[proc_macro_attribute]
+pub fn before(_: TokenStream, item: TokenStream) -> TokenStream {
+    outside("before", item)
+}
+
+/// A function that runs after each handler that gave a response: `async fn(&mut
+/// Response)`, which returns nothing or `Result<(), Fault>`. A fault is answered
+/// instead. Faults of handlers pass it by.
+#[proc_macro_attribute]
+pub fn after(_: TokenStream, item: TokenStream) -> TokenStream {
+    outside("after", item)
+}
+
+/// `#[service]` takes these attributes away; who meets one is not inside of it.
+fn outside(attribute: &str, item: TokenStream) -> TokenStream {
+    let text = format!(
+        "`#[{attribute}]` belongs on a function inside of a module marked `#[service]`: \
+         `#[service] mod api {{ #[{attribute}] async fn … }}`"
+    );
+    let error = syn::Error::new(proc_macro2::Span::call_site(), text).into_compile_error();
+    [TokenStream::from(error), item].into_iter().collect()
+}

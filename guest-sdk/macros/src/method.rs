@@ -1,0 +1,189 @@
+//! One handler, checked.
+
+use proc_macro2::Span;
+use syn::{
+    Attribute, Expr, FnArg, GenericArgument, Ident, ItemFn, Lit, Meta, PathArguments, Result,
+    ReturnType, Signature, Type, spanned::Spanned,
+};
+
+use crate::args::MethodArgs;
+
+/// A method of the service: what the emitter needs to know.
+pub(crate) struct Method {
+    pub(crate) function: Ident,
+    pub(crate) name: String,
+    pub(crate) name_span: Span,
+    pub(crate) verb: &'static str,
+    pub(crate) args: MethodArgs,
+    pub(crate) description: String,
+    pub(crate) arguments: Vec<Type>,
+    /// Where the type of the answer stands.
+    pub(crate) answer_span: Span,
+}
+
+impl Method {
+    pub(crate) fn check(verb: &'static str, attribute: &Attribute, item: &ItemFn) -> Result<Self> {
+        let args: MethodArgs = match &attribute.meta {
+            Meta::List(list) => list.parse_args()?,
+            other => {
+                let verb = verb.to_ascii_lowercase();
+                let text =
+                    format!("the pattern is missing: write `#[{verb}(\"/path/{{parameter}}\")]`");
+                return Err(syn::Error::new_spanned(other, text));
+            }
+        };
+        check_signature(&item.sig, &item.attrs, "a handler")?;
+        let arguments = argument_types(&item.sig)?;
+        for argument in &arguments {
+            check_path(argument, &args)?;
+        }
+        Ok(Self {
+            function: item.sig.ident.clone(),
+            name: match &args.name {
+                Some(name) => name.value(),
+                None => item.sig.ident.to_string().trim_start_matches("r#").to_owned(),
+            },
+            name_span: args.name.as_ref().map_or(item.sig.ident.span(), |name| name.span()),
+            verb,
+            args,
+            description: doc(&item.attrs),
+            arguments,
+            answer_span: answer_span(&item.sig),
+        })
+    }
+}
+
+/// A `#[before]` or `#[after]` function.
+pub(crate) struct Hook {
+    pub(crate) function: Ident,
+    /// Where the type of what it returns stands.
+    pub(crate) outcome_span: Span,
+}
+
+impl Hook {
+    pub(crate) fn check(item: &ItemFn, role: &str, takes: &str) -> Result<Self> {
+        check_signature(&item.sig, &item.attrs, &format!("a `#[{role}]` function"))?;
+        let mut inputs = item.sig.inputs.iter();
+        if let (Some(FnArg::Typed(only)), None) = (inputs.next(), inputs.next())
+            && matches!(&*only.ty, Type::Reference(reference) if reference.mutability.is_some())
+        {
+            return Ok(Self {
+                function: item.sig.ident.clone(),
+                outcome_span: answer_span(&item.sig),
+            });
+        }
+        let name = &item.sig.ident;
+        let text = format!(
+            "a `#[{role}]` function takes one `&mut {takes}`: write \
+             `async fn {name}({}: &mut {takes})`",
+            takes.to_ascii_lowercase()
+        );
+        Err(syn::Error::new_spanned(&item.sig, text))
+    }
+}
+
+fn answer_span(sig: &Signature) -> Span {
+    match &sig.output {
+        ReturnType::Default => sig.ident.span(),
+        ReturnType::Type(_, output) => output.span(),
+    }
+}
+
+/// Says why a function cannot be run by the host.
+fn check_signature(sig: &Signature, attrs: &[Attribute], what: &str) -> Result<()> {
+    if let Some(cfg) = attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
+        let text = format!("{what} is always there: put the `cfg` on the module");
+        return Err(syn::Error::new_spanned(cfg, text));
+    }
+    if let Some(receiver) = sig.receiver() {
+        let text = format!(
+            "{what} is a function without `self`: what lasts between calls belongs in a `static`"
+        );
+        return Err(syn::Error::new_spanned(receiver, text));
+    }
+    if sig.asyncness.is_none() {
+        let text = format!("{what} is async: write `async fn {}`", sig.ident);
+        return Err(syn::Error::new_spanned(sig.fn_token, text));
+    }
+    if !sig.generics.params.is_empty() {
+        let text = format!("{what} cannot be generic: write the types out");
+        return Err(syn::Error::new_spanned(&sig.generics, text));
+    }
+    Ok(())
+}
+
+fn argument_types(sig: &Signature) -> Result<Vec<Type>> {
+    let typed = sig.inputs.iter().filter_map(|argument| match argument {
+        FnArg::Typed(argument) => Some(&*argument.ty),
+        FnArg::Receiver(_) => None,
+    });
+    typed
+        .map(|argument| match argument {
+            Type::ImplTrait(_) => {
+                let text = "the type of an argument is written out: `Path<_>`, `Json<_>` and so on";
+                Err(syn::Error::new_spanned(argument, text))
+            }
+            Type::Reference(_) => {
+                let text = "an argument is taken by value: write `Path<_>`, `Json<_>` and so on";
+                Err(syn::Error::new_spanned(argument, text))
+            }
+            _ => Ok(argument.clone()),
+        })
+        .collect()
+}
+
+/// Compares a `Path<…>` with the pattern, as far as it can be seen.
+fn check_path(argument: &Type, args: &MethodArgs) -> Result<()> {
+    let Some(inside) = inside_of_path(argument) else { return Ok(()) };
+    let names = &args.pattern.params;
+    let Type::Tuple(tuple) = inside else {
+        if names.is_empty() {
+            let text = format!(
+                "the pattern `{}` has no parameters: add one, such as `/{{id}}`, or take this \
+                 argument away",
+                args.pattern.text
+            );
+            return Err(syn::Error::new_spanned(argument, text));
+        }
+        return Ok(());
+    };
+    if tuple.elems.len() == names.len() {
+        return Ok(());
+    }
+    let text = format!(
+        "the pattern `{}` has {}, this tuple has {}",
+        args.pattern.text,
+        counted(names.len(), "parameter"),
+        counted(tuple.elems.len(), "element"),
+    );
+    Err(syn::Error::new_spanned(tuple, text))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn inside_of_path(argument: &Type) -> Option<&Type> {
+    let Type::Path(path) = argument else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Path")?;
+    let PathArguments::AngleBracketed(generics) = &last.arguments else { return None };
+    match generics.args.first() {
+        Some(GenericArgument::Type(inside)) => Some(inside),
+        _ => None,
+    }
+}
+
+/// The doc comment, line by line.
+pub(crate) fn doc(attrs: &[Attribute]) -> String {
+    let lines = attrs.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+            Expr::Lit(literal) => match &literal.lit {
+                Lit::Str(line) => Some(line.value().trim().to_owned()),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    });
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}

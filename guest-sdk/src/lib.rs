@@ -1,0 +1,117 @@
+//! Write picoservices: HTTP services compiled to WebAssembly, for the Picolet
+//! host.
+//!
+//! ```
+//! use picolet_sdk::prelude::*;
+//!
+//! #[derive(Serialize)]
+//! struct Sum { result: i64 }
+//!
+//! #[service(root = "/api")]
+//! mod calc {
+//!     /// Adds two path parameters.
+//!     #[get("/add/{a}/{b}")]
+//!     async fn add(Path((a, b)): Path<(i64, i64)>) -> Json<Sum> {
+//!         Json(Sum { result: a + b })
+//!     }
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! `cargo build --release --target wasm32-wasip2` of a `cdylib` makes the
+//! module. What a handler may take is listed at [`FromRequest`], what it may
+//! return at [`IntoResponse`]; [`client()`] calls other services, [`testing`]
+//! runs all of it natively.
+
+#![warn(missing_docs)]
+
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod abi;
+mod body;
+mod call;
+mod client;
+mod context;
+mod cookies;
+mod extract;
+mod fault;
+mod head;
+mod headers;
+mod json;
+mod payload;
+mod request;
+mod response;
+mod service;
+mod sleep;
+mod sse;
+mod status;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
+mod text;
+
+pub use picolet_sdk_macros::{after, before, delete, get, patch, post, put, service};
+
+pub use crate::{
+    body::{Body, BodyWriter},
+    client::{Call, Client, ClientResponse, IntoParams, client},
+    context::Context,
+    cookies::{Cookie, Cookies, SameSite},
+    extract::{FromRequest, Path, Query},
+    fault::Fault,
+    headers::Headers,
+    payload::{Bytes, Form, Html, Json, Text},
+    request::Request,
+    response::{IntoResponse, Response, ResponsePart},
+    sleep::sleep,
+    sse::{Event, Events, Sse},
+    status::StatusCode,
+};
+
+/// What most services use; `Serialize` and `Deserialize` of serde included.
+pub mod prelude {
+    pub use serde::{Deserialize, Serialize};
+
+    pub use crate::{
+        Body, BodyWriter, Bytes, Client, ClientResponse, Context, Cookie, Cookies, Event, Events,
+        Fault, Form, FromRequest, Headers, Html, IntoResponse, Json, Path, Query, Request,
+        Response, ResponsePart, SameSite, Sse, StatusCode, Text, after, before, client, delete,
+        get, patch, post, put, service, sleep,
+    };
+}
+
+/// What the macros expand to; nothing here is for anyone else.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(target_family = "wasm")]
+    pub use crate::abi;
+    pub use crate::{
+        Fault, FromRequest, Request, Response,
+        service::{
+            Declaration, Method, Service, enter, extract, keep, no_such_method, one_takes_the_body,
+            proceed, respond,
+        },
+    };
+}
+
+/// Exports a service where there is a host to export it to.
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_service {
+    ($service:ty) => {
+        const _: () = {
+            type Exported = $crate::__private::abi::Adapter<$service>;
+            $crate::__private::abi::bindings::export_guest!(
+                Exported with_types_in $crate::__private::abi::bindings
+            );
+        };
+    };
+}
+
+/// Exports nothing where there is no host.
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_service {
+    ($service:ty) => {};
+}

@@ -1,0 +1,10 @@
+use picolet_sdk::prelude::*;
+
+#[service]
+mod api {
+    #[cfg(test)]
+    #[get("/a")]
+    async fn one() {}
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use picolet_sdk::prelude::*;
+
+#[service]
+mod api {
+    #[get("/a")]
+    async fn one(&self) {}
+}
+
+fn main() {}

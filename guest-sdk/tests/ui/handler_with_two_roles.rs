@@ -1,0 +1,10 @@
+use picolet_sdk::prelude::*;
+
+#[service]
+mod api {
+    #[get("/a")]
+    #[post("/a")]
+    async fn one() {}
+}
+
+fn main() {}

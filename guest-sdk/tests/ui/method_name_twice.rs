@@ -1,0 +1,12 @@
+use picolet_sdk::prelude::*;
+
+#[service]
+mod api {
+    #[get("/a")]
+    async fn one() {}
+
+    #[get("/b", name = "one")]
+    async fn two() {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use picolet_sdk::prelude::*;
+
+#[get("/hello")]
+async fn hello() {}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use picolet_sdk::prelude::*;
+
+#[service]
+mod api {
+    #[get]
+    async fn one() {}
+
+    #[get(idempotent)]
+    async fn two() {}
+}
+
+fn main() {}

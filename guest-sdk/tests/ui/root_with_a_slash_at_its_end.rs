@@ -1,0 +1,9 @@
+use picolet_sdk::prelude::*;
+
+#[service(root = "/api/")]
+mod api {
+    #[get("/a")]
+    async fn one() {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use picolet_sdk::prelude::*;
+
+#[service]
+async fn hello() {}
+
+fn main() {}

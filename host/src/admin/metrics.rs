@@ -1,0 +1,49 @@
+//! `/metrics` in the text format of Prometheus.
+
+use super::Admin;
+use ::http::header::CONTENT_TYPE;
+use axum::extract::State as AxumState;
+use axum::response::{IntoResponse, Response};
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+
+pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
+    let mut text = String::new();
+    let live = admin.live.take();
+    let modules = admin.desk.modules();
+    let refused = modules.iter().filter(|module| module.refusal.is_some()).count();
+    one(&mut text, "picolet_requests", "Requests that run now.", admin.front.requests());
+    one(&mut text, "picolet_modules", "Modules in the folder.", modules.len());
+    one(&mut text, "picolet_modules_refused", "Modules whose newest content is refused.", refused);
+    one(&mut text, "picolet_registry_records", "Records in the registry.", admin.registry.len());
+    one(&mut text, "picolet_tasks", "Tasks of requests, loads and drains.", admin.front.crew.len());
+    type Read = fn(&crate::pool::Service) -> u64;
+    let families: [(&str, &str, &str, Read); 5] = [
+        ("picolet_service_calls_total", "counter", "Calls that were let in.", |service| {
+            service.counts.calls.load(Relaxed)
+        }),
+        ("picolet_service_faults_total", "counter", "Calls that ended in a fault.", |service| {
+            service.counts.faults.load(Relaxed)
+        }),
+        ("picolet_service_running", "gauge", "Calls that run now.", |service| {
+            service.load().0 as u64
+        }),
+        ("picolet_service_waiting", "gauge", "Calls in line.", |service| service.load().1 as u64),
+        ("picolet_service_idle_instances", "gauge", "Instances kept.", |service| {
+            service.idle() as u64
+        }),
+    ];
+    for (name, kind, help, read) in families {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for service in live.services() {
+            let label = &service.declaration.name;
+            let _ = writeln!(text, "{name}{{service=\"{label}\"}} {}", read(service));
+        }
+    }
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+fn one(text: &mut String, name: &str, help: &str, value: usize) {
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+}

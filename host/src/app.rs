@@ -1,0 +1,225 @@
+//! Puts the host together. The only module that knows every other module.
+//!
+//! Three steps, three types: settings, a built host with its sockets bound and
+//! nothing running, a run that ends with a report.
+
+use crate::admin::{self, Admin};
+use crate::call::RequestIds;
+use crate::client::Client;
+use crate::crew::{Crew, Report};
+use crate::engine::{Cache, Compiler, Engine, Slots};
+use crate::http::{Connections, Front, bind};
+use crate::live::Live;
+use crate::loader::{Desk, Loader, Tools};
+use crate::outbound::Outbound;
+use crate::publish::published;
+use crate::registry::Registry;
+use crate::settings::Settings;
+use crate::telemetry::Announcer;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+/// A host with its sockets bound and nothing running yet.
+pub struct Host {
+    settings: Settings,
+    listeners: Vec<TcpListener>,
+    admin_listener: TcpListener,
+    front: Arc<Front>,
+    admin: Admin,
+    loader: Loader,
+    /// Tasks that stop first: what begins work.
+    outer: Crew,
+    /// Tasks that finish what was begun.
+    inner: Crew,
+    announcer: Announcer,
+}
+
+/// Why a host cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("cannot listen on {address}: {source}; choose another with {flag}")]
+    Bind { address: SocketAddr, flag: &'static str, source: io::Error },
+    #[error("folder {} cannot be used: {source}; make it first, or name another", .folder.display())]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error("state folder {} cannot be used: {source}; name another with --state", .folder.display())]
+    State { folder: PathBuf, source: io::Error },
+    #[error("the engine cannot be set up: {0}")]
+    Engine(String),
+}
+
+impl Host {
+    /// Binds the sockets and wires the parts. `program` is the binary that
+    /// becomes the compiler.
+    pub async fn build(settings: Settings, program: PathBuf) -> Result<Self, BuildError> {
+        raise_file_limit();
+        check_folder(&settings)?;
+        let (listeners, admin_listener) = bind_all(&settings)?;
+        let announcer = Announcer::stderr();
+        let domain = domain(&settings, &listeners);
+        say_addresses(&announcer, &listeners, &admin_listener);
+
+        let limits = settings.limits;
+        let compiler =
+            Compiler { program, ms_max: limits.compile_ms_max, mib_max: limits.compile_mib_max };
+        let cache = Cache::open(&settings.state, limits.cache_mib_max << 20)
+            .map_err(|source| BuildError::State { folder: settings.state.clone(), source })?;
+        let engine = Arc::new(
+            Engine::new(&limits, compiler, Some(cache))
+                .map_err(|error| BuildError::Engine(error.to_string()))?,
+        );
+        let slots = Slots::new(limits.instances_max);
+        let (outer, inner) = (Crew::default(), Crew::default());
+        let outbound = Outbound::default();
+        let registry = Registry::new(settings.leases, limits.records_max, outbound.clone());
+        let (publisher, live) = published(Live::default());
+        let locals = Box::new(live.clone());
+        let client = Client::new(locals, registry.clone(), outbound, limits.call_depth_max);
+        let front = Front::new(live.clone(), registry.clone(), limits, inner.clone());
+        let tools = Tools {
+            engine,
+            slots,
+            live: publisher,
+            registry: registry.clone(),
+            neighbours: Arc::new(client.clone()),
+            crew: inner.clone(),
+            announcer: announcer.clone(),
+            domain,
+        };
+        let (loader, desk): (Loader, Desk) = Loader::new(&settings, tools);
+        let ids = Arc::new(RequestIds::default());
+        let admin = Admin { registry, live, desk, client, front: front.clone(), ids };
+        Ok(Self {
+            settings,
+            listeners,
+            admin_listener,
+            front,
+            admin,
+            loader,
+            outer,
+            inner,
+            announcer,
+        })
+    }
+
+    /// The first address of services, and that of the admin side.
+    pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let address = |listener: &TcpListener| listener.local_addr().unwrap_or(unknown);
+        (self.listeners.first().map_or(unknown, address), address(&self.admin_listener))
+    }
+
+    /// Serves until `stop` resolves, then drains: says that it goes down, stops
+    /// taking connections, lets what runs finish within the bound, and ends.
+    /// `hurry` resolving ends the drain at once.
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()>,
+        hurry: impl Future<Output = ()>,
+    ) -> Report {
+        let limits = self.settings.limits;
+        let closing = watch::Sender::new(false);
+        let connections = Arc::new(Connections::default());
+        for listener in self.listeners {
+            let (front, connections) = (self.front.clone(), connections.clone());
+            let closing = closing.subscribe();
+            self.outer.hire("accept", |_| front.accept(listener, connections, closing));
+        }
+        let registry = self.admin.registry.clone();
+        self.outer.hire("health checks", |stop| registry.keep_checking(stop));
+        self.outer.hire("loader", |stop| self.loader.run(stop));
+        let router = admin::router(self.admin, limits.admin_body_bytes_max);
+        let mut admin_closing = closing.subscribe();
+        self.outer.hire("admin", |_| async move {
+            let until = async move {
+                let _ = admin_closing.wait_for(|closing| *closing).await;
+            };
+            let served = axum::serve(self.admin_listener, router).with_graceful_shutdown(until);
+            if let Err(error) = served.await {
+                warn!(%error, "admin side ended");
+            }
+        });
+
+        stop.await;
+        self.front.begin_stop();
+        self.announcer.say("stopping");
+        let linger = Duration::from_millis(limits.linger_ms_max);
+        let drain = Duration::from_millis(limits.drain_ms_max);
+        let draining = async {
+            tokio::time::sleep(linger).await;
+            closing.send_replace(true);
+            let inner = self.inner.disband(drain).await;
+            let outer = self.outer.disband(ADMIN_GRACE).await;
+            (inner, outer)
+        };
+        let (inner, outer) = tokio::select! {
+            reports = draining => reports,
+            () = hurry => {
+                info!("told twice to stop, cutting what still runs");
+                closing.send_replace(true);
+                (self.inner.disband(Duration::ZERO).await, self.outer.disband(Duration::ZERO).await)
+            }
+        };
+        self.announcer.say("stopped");
+        Report {
+            finished: inner.finished + outer.finished,
+            panicked: inner.panicked + outer.panicked,
+            cut_short: inner.cut_short,
+        }
+    }
+}
+
+/// What the admin side gets to end its answers.
+const ADMIN_GRACE: Duration = Duration::from_millis(500);
+
+fn check_folder(settings: &Settings) -> Result<(), BuildError> {
+    let folder = settings.folder.clone();
+    match std::fs::read_dir(&folder) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(BuildError::Folder { folder, source }),
+    }
+}
+
+fn bind_all(settings: &Settings) -> Result<(Vec<TcpListener>, TcpListener), BuildError> {
+    let bind =
+        |address, flag| bind(address).map_err(|source| BuildError::Bind { address, flag, source });
+    let listeners: Result<Vec<TcpListener>, BuildError> =
+        settings.listen.iter().map(|address| bind(*address, "--listen")).collect();
+    Ok((listeners?, bind(settings.admin, "--admin")?))
+}
+
+fn domain(settings: &Settings, listeners: &[TcpListener]) -> String {
+    let first = listeners.first().and_then(|listener| listener.local_addr().ok());
+    settings.advertise.clone().unwrap_or_else(|| {
+        format!("http://{}", first.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))))
+    })
+}
+
+fn say_addresses(announcer: &Announcer, listeners: &[TcpListener], admin: &TcpListener) {
+    for listener in listeners {
+        if let Ok(address) = listener.local_addr() {
+            announcer.say(&format!("listening services {address}"));
+        }
+    }
+    if let Ok(address) = admin.local_addr() {
+        announcer.say(&format!("listening admin {address}"));
+    }
+}
+
+/// Raises the soft limit of open files to the hard one.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            warn!(%error, "the limit of open files stays as it is");
+        }
+    }
+}

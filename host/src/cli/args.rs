@@ -1,0 +1,122 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A folder of Wasm files becomes a running set of services.
+#[derive(Debug, Parser)]
+#[command(name = "picolet", version = version(), about, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+fn version() -> &'static str {
+    // Engine and SDK are part of what a version means to whoever reports one.
+    concat!(env!("CARGO_PKG_VERSION"), " (wasmtime 48.0.8, picolet-sdk 0.1.0)")
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the host over the watched folder
+    Serve(ServeArgs),
+    /// Make a new guest project that builds
+    New(NewArgs),
+    /// Show what a module declares, imports and would be granted
+    Inspect(InspectArgs),
+    /// List the services of a host
+    Services(RemoteArgs),
+    /// Show one service: methods, limits, figures
+    Service(ServiceArgs),
+    /// Call a method of a service
+    Call(CallArgs),
+    /// Show how a host fares
+    Health(RemoteArgs),
+    #[command(name = crate::engine::COMPILE_COMMAND, hide = true)]
+    CompileWorker { mib_max: u64, seconds_max: u64 },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The watched folder
+    #[arg(default_value = "services", value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Where services and gateway listen, default 127.0.0.1:8080; may be given several times
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+    /// Where registry, health and admin listen, default 127.0.0.1:9099
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) admin: Option<String>,
+    /// What records say as `domain`, default http://<first --listen>
+    #[arg(long, value_name = "URL")]
+    pub(crate) advertise: Option<String>,
+    /// Where compiled code and keys are kept, default DIR/.picolet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<String>,
+    /// Settings file, default DIR/picolet.toml when it is there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Which host to talk to, and how to print.
+#[derive(Debug, Args)]
+pub(crate) struct RemoteArgs {
+    /// The admin address of the host
+    #[arg(long, env = "PICOLET_HOST", default_value = "http://127.0.0.1:9099", value_name = "URL")]
+    pub(crate) host: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServiceArgs {
+    /// The name of the service
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    /// What to call: NAME.METHOD
+    #[arg(value_name = "NAME.METHOD")]
+    pub(crate) target: String,
+    /// Path parameters, in order
+    pub(crate) args: Vec<String>,
+    /// Members fill path parameters by name; the rest is the query or the JSON body
+    #[arg(long, value_name = "JSON")]
+    pub(crate) data: Option<String>,
+    /// Milliseconds to wait for the answer
+    #[arg(long, value_name = "MS")]
+    pub(crate) timeout: Option<u64>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The module
+    #[arg(value_name = "FILE.wasm")]
+    pub(crate) file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// The name of the project and its service
+    pub(crate) name: String,
+    /// The language of the guest
+    #[arg(long, value_enum, default_value_t = Language::Rust)]
+    pub(crate) lang: Language,
+    /// Use the SDK at this path instead of the one that this binary carries
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sdk: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Language {
+    Rust,
+}

@@ -1,0 +1,76 @@
+//! `picolet inspect`: what a module declares, imports and is bounded by.
+
+use super::args::InspectArgs;
+use super::{Failure, print};
+use crate::declaration::Method;
+use crate::engine::World;
+use crate::loader::{Inspection, inspect as load};
+use serde_json::json;
+
+pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::failed)?;
+    let program = std::env::current_exe().map_err(Failure::failed)?;
+    let inspection = runtime.block_on(load(&args.file, program)).map_err(|refusal| {
+        Failure::Failed(format!("{} is refused: {refusal}", args.file.display()))
+    })?;
+    if args.json {
+        print_json(&inspection)
+    } else {
+        print_text(&inspection)
+    }
+    Ok(())
+}
+
+fn world(inspection: &Inspection) -> &'static str {
+    match inspection.world {
+        World::Picolet => "picolet:service@1",
+        World::WasiHttp2 => "wasi:http@0.2",
+        World::WasiHttp3 => "wasi:http@0.3",
+    }
+}
+
+fn print_json(inspection: &Inspection) {
+    let service = &inspection.service;
+    let declaration = &service.declaration;
+    let methods: Vec<_> = declaration.methods.iter().map(Method::record).collect();
+    let view = json!({
+        "name": declaration.name,
+        "version": declaration.version.to_string(),
+        "root": declaration.root,
+        "description": declaration.description,
+        "world": world(inspection),
+        "digest": format!("sha256:{}", service.digest.hex()),
+        "bytes": inspection.bytes,
+        "methods": methods,
+        "imports": inspection.imports,
+        "isolation": service.manifest.isolation,
+        "limits": service.limits(),
+    });
+    print(&view.to_string());
+}
+
+fn print_text(inspection: &Inspection) {
+    let service = &inspection.service;
+    let declaration = &service.declaration;
+    let root = if declaration.root.is_empty() { "/" } else { &declaration.root };
+    print(&format!("{} {} at {root}", declaration.name, declaration.version));
+    if !declaration.description.is_empty() {
+        print(&declaration.description);
+    }
+    print(&format!("world: {}, {} bytes, {}", world(inspection), inspection.bytes, service.digest));
+    print("methods:");
+    for method in &declaration.methods {
+        let path = declaration.path(method);
+        print(&format!("  {} {} {path}", method.name, method.verb.as_str()));
+    }
+    print("imports:");
+    for import in &inspection.imports {
+        print(&format!("  {import}"));
+    }
+    let limits = serde_json::to_value(service.limits()).unwrap_or_default();
+    print("limits:");
+    for (name, value) in limits.as_object().into_iter().flatten() {
+        print(&format!("  {name}: {value}"));
+    }
+}

@@ -1,0 +1,156 @@
+//! `picolet new`: a guest project that builds, with the SDK beside it.
+//!
+//! The SDK is in no registry, so this binary carries it and writes it into the
+//! project as a path dependency.
+
+use super::args::{Language, NewArgs};
+use super::{Failure, print};
+use crate::name::Name;
+use include_dir::{Dir, include_dir};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+static SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk");
+static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
+const WORKSPACE: &str = include_str!("../../../Cargo.toml");
+
+/// Parts of the SDK that a project does not need.
+const LEFT_OUT: [&str; 2] = ["tests", "target"];
+
+pub(super) fn new(args: &NewArgs) -> Result<(), Failure> {
+    let Language::Rust = args.lang;
+    check_name(&args.name)?;
+    let project = PathBuf::from(&args.name);
+    if project.exists() {
+        return Err(Failure::Failed(format!("{} is already there", project.display())));
+    }
+    let write = || -> std::io::Result<()> {
+        let sdk = match &args.sdk {
+            Some(path) => fs::canonicalize(path)?.display().to_string(),
+            None => {
+                write_sdk(&project.join("picolet-sdk"))?;
+                "picolet-sdk/guest-sdk".to_owned()
+            }
+        };
+        fs::create_dir_all(project.join("src"))?;
+        fs::write(project.join("Cargo.toml"), manifest(&args.name, &sdk))?;
+        fs::write(project.join("src/lib.rs"), source(&args.name))?;
+        fs::write(project.join(".gitignore"), "target/\n")
+    };
+    write()
+        .map_err(|error| Failure::Failed(format!("cannot write {}: {error}", project.display())))?;
+    print_next(&args.name);
+    Ok(())
+}
+
+fn print_next(name: &str) {
+    let file = name.replace('-', "_");
+    print(&format!("made {name}/; next:"));
+    print(&format!("  cd {name}"));
+    print("  cargo build --release --target wasm32-wasip2");
+    print(&format!("  cp target/wasm32-wasip2/release/{file}.wasm ../services/{name}.wasm"));
+    print(&format!("  curl http://127.0.0.1:8080/{name}/hello/world"));
+}
+
+/// A name that is both a service's and a package's.
+fn check_name(name: &str) -> Result<(), Failure> {
+    let usage = |text: String| Failure::Usage(vec![text]);
+    Name::parse(name).map_err(|error| usage(format!("name {name:?} {error}")))?;
+    let is_package = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('.');
+    if !is_package || name == "picolet" {
+        let text =
+            format!("name {name:?} cannot be a package's; begin with a letter, use a-z 0-9 _ -");
+        return Err(usage(text));
+    }
+    Ok(())
+}
+
+fn write_sdk(folder: &Path) -> std::io::Result<()> {
+    write_dir(&SDK, &folder.join("guest-sdk"))?;
+    write_dir(&WIT, &folder.join("wit"))?;
+    fs::write(folder.join("Cargo.toml"), sdk_workspace())
+}
+
+fn write_dir(dir: &Dir<'static>, into: &Path) -> std::io::Result<()> {
+    for entry in dir.entries() {
+        let name = entry.path().file_name().unwrap_or_default();
+        if LEFT_OUT.iter().any(|left_out| name == *left_out) {
+            continue;
+        }
+        match entry {
+            include_dir::DirEntry::Dir(inner) => write_dir(inner, &into.join(name))?,
+            include_dir::DirEntry::File(file) => {
+                fs::create_dir_all(into)?;
+                fs::write(into.join(name), file.contents())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The workspace that the SDK inherits from: this project's own, with the
+/// SDK's crates alone.
+fn sdk_workspace() -> String {
+    let mut root: toml::Table = WORKSPACE.parse().unwrap_or_default();
+    root.retain(|key, _| key == "workspace");
+    if let Some(workspace) = root.get_mut("workspace").and_then(toml::Value::as_table_mut) {
+        workspace.remove("default-members");
+        workspace.remove("exclude");
+        let members = ["guest-sdk", "guest-sdk/macros"].map(toml::Value::from);
+        workspace.insert("members".to_owned(), toml::Value::from(members.to_vec()));
+    }
+    root.to_string()
+}
+
+fn manifest(name: &str, sdk: &str) -> String {
+    format!(
+        r#"[package]
+name = "{name}"
+version = "0.1.0"
+edition = "2024"
+
+[lib]
+crate-type = ["cdylib"]
+
+[dependencies]
+picolet-sdk = {{ path = "{sdk}" }}
+serde = {{ version = "1", features = ["derive"] }}
+
+[profile.release]
+opt-level = "s"
+lto = true
+codegen-units = 1
+strip = true
+
+# A project of its own, wherever it lies.
+[workspace]
+exclude = ["picolet-sdk"]
+"#
+    )
+}
+
+fn source(name: &str) -> String {
+    let module = name.replace('-', "_");
+    format!(
+        r#"//! The service `{name}`.
+
+use picolet_sdk::prelude::*;
+
+#[derive(Serialize)]
+struct Greeting {{
+    message: String,
+}}
+
+#[service(root = "/{name}")]
+mod {module} {{
+    use super::*;
+
+    /// Greets somebody.
+    #[get("/hello/{{name}}")]
+    async fn hello(Path(name): Path<String>) -> Json<Greeting> {{
+        Json(Greeting {{ message: format!("Hello {{name}}") }})
+    }}
+}}
+"#
+    )
+}

@@ -1,0 +1,232 @@
+//! Commands that ask a running host over its admin side.
+
+use super::args::{CallArgs, RemoteArgs, ServiceArgs};
+use super::{Failure, print};
+use crate::fault::chain;
+use crate::outbound::{self, Outbound};
+use bytes::Bytes;
+use comfy_table::{ContentArrangement, Table, presets};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+use std::io::Write;
+
+pub(super) fn services(args: &RemoteArgs) -> Result<(), Failure> {
+    let listing = get(args, "/admin/v1/services")?;
+    if args.json {
+        print(&listing.to_string());
+        return Ok(());
+    }
+    let mut table = table(&["service", "version", "state", "at", "calls", "faults", "module"]);
+    for service in array(&listing, "/services") {
+        table.add_row([
+            text(service, "/name"),
+            text(service, "/version"),
+            "serving".to_owned(),
+            root(service),
+            text(service, "/calls"),
+            text(service, "/faults"),
+            text(service, "/module"),
+        ]);
+    }
+    for record in listing.pointer("/external").and_then(Value::as_object).into_iter().flatten() {
+        for record in record.1.as_array().into_iter().flatten() {
+            let at = format!("{}{}", text(record, "/domain"), text(record, "/root"));
+            let (version, status) = (text(record, "/metadata/version"), text(record, "/status"));
+            let (name, none) = (text(record, "/name"), String::new);
+            table.add_row([name, version, status.to_lowercase(), at, none(), none(), none()]);
+        }
+    }
+    print(&table.to_string());
+    for module in array(&listing, "/refused") {
+        print(&format!("refused {}: {}", text(module, "/file"), text(module, "/refusal")));
+    }
+    Ok(())
+}
+
+pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {
+    let name = crate::path::encode(&args.name);
+    let detail = get(&args.remote, &format!("/admin/v1/services/{name}"))?;
+    if args.remote.json {
+        print(&detail.to_string());
+        return Ok(());
+    }
+    if let Some(records) = detail.get("records").and_then(Value::as_array) {
+        for record in records {
+            let (domain, root) = (text(record, "/domain"), text(record, "/root"));
+            print(&format!("{} {domain}{root} {}", args.name, text(record, "/status")));
+        }
+        return Ok(());
+    }
+    let (name, version) = (text(&detail, "/name"), text(&detail, "/version"));
+    print(&format!("{name} {version} at {} from {}", root(&detail), text(&detail, "/module")));
+    let description = text(&detail, "/description");
+    if !description.is_empty() {
+        print(&description);
+    }
+    let mut table = table(&["method", "verb", "path"]);
+    for method in array(&detail, "/routes") {
+        let path = format!("{}{}", text(&detail, "/root"), text(method, "/pattern"));
+        table.add_row([text(method, "/name"), text(method, "/type"), path]);
+    }
+    print(&table.to_string());
+    for figure in ["calls", "faults", "running", "waiting", "idle_instances", "isolation"] {
+        print(&format!("{figure}: {}", text(&detail, &format!("/{figure}"))));
+    }
+    print(&format!("limits: {}", detail.get("limits").unwrap_or(&Value::Null)));
+    Ok(())
+}
+
+pub(super) fn health(args: &RemoteArgs) -> Result<(), Failure> {
+    let health = get(args, "/admin/v1/health")?;
+    if args.json {
+        print(&health.to_string());
+    } else {
+        let figure = |name: &str| text(&health, &format!("/{name}"));
+        print(&format!(
+            "{}: {} services, {} modules, {} refused, {} records, {} requests running",
+            figure("status"),
+            figure("services"),
+            figure("modules"),
+            figure("refused"),
+            figure("records"),
+            figure("requests"),
+        ));
+    }
+    match health.get("status").and_then(Value::as_str) {
+        Some("UP") => Ok(()),
+        _ => Err(Failure::Failed("the host is going down".into())),
+    }
+}
+
+pub(super) fn call(args: &CallArgs) -> Result<(), Failure> {
+    let data = match &args.data {
+        None => Value::Null,
+        Some(text) => serde_json::from_str(text)
+            .map_err(|error| Failure::Usage(vec![format!("--data is not JSON: {error}")]))?,
+    };
+    let mut order = json!({ "target": args.target, "args": args.args, "data": data });
+    if let Some(timeout) = args.timeout {
+        order["options"] = json!({ "timeout-ms": timeout.to_string() });
+    }
+    block_on(async {
+        let request = Request::post(address(&args.remote, "/admin/v1/call")?)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(outbound::full(Bytes::from(order.to_string())));
+        let mut response = send(&args.remote, request).await?;
+        if !response.status().is_success() {
+            return Err(refusal(response).await);
+        }
+        // Chunk by chunk, so that a stream is seen while it runs.
+        let mut ends_line = true;
+        while let Some(frame) = response.body_mut().frame().await {
+            let frame = frame.map_err(|_| Failure::Failed("the answer broke off".into()))?;
+            if let Ok(chunk) = frame.into_data() {
+                ends_line = chunk.ends_with(b"\n");
+                write_out(&chunk)?;
+            }
+        }
+        if !ends_line {
+            write_out(b"\n")?;
+        }
+        Ok(())
+    })
+}
+
+fn write_out(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::failed)
+}
+
+fn get(args: &RemoteArgs, path: &str) -> Result<Value, Failure> {
+    block_on(async {
+        let request = Request::get(address(args, path)?).body(outbound::empty());
+        let response = send(args, request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(refusal(response).await);
+        }
+        let body = collect(response).await?;
+        serde_json::from_slice(&body).map_err(|_| not_a_host(args))
+    })
+}
+
+async fn refusal(response: Response<Incoming>) -> Failure {
+    let status = response.status();
+    let body = collect(response).await.unwrap_or_default();
+    let fault: Value = serde_json::from_slice(&body).unwrap_or_default();
+    match (fault.get("error").and_then(Value::as_str), fault.get("fault").and_then(Value::as_str)) {
+        (Some(error), Some(name)) => {
+            Failure::Failed(format!("{error} ({} {name})", status.as_u16()))
+        }
+        _ => Failure::Failed(format!("{status} {}", String::from_utf8_lossy(&body))),
+    }
+}
+
+async fn send(
+    args: &RemoteArgs,
+    request: http::Result<Request<outbound::OutBody>>,
+) -> Result<Response<Incoming>, Failure> {
+    let request = request.map_err(|_| bad_host(args))?;
+    Outbound::default().send(request).await.map_err(|error| {
+        let host = &args.host;
+        Failure::Failed(format!(
+            "no host answers at {host} ({}); start one with `picolet serve`, \
+             or name its admin address with --host",
+            chain(&error)
+        ))
+    })
+}
+
+async fn collect(response: Response<Incoming>) -> Result<Bytes, Failure> {
+    let body = response.into_body().collect().await;
+    body.map(http_body_util::Collected::to_bytes)
+        .map_err(|_| Failure::Failed("the answer broke off".into()))
+}
+
+fn address(args: &RemoteArgs, path: &str) -> Result<http::Uri, Failure> {
+    let host = args.host.trim_end_matches('/');
+    let host = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
+    format!("{host}{path}").parse().map_err(|_| bad_host(args))
+}
+
+fn bad_host(args: &RemoteArgs) -> Failure {
+    let text = format!("--host {:?} is not an address such as http://127.0.0.1:9099", args.host);
+    Failure::Usage(vec![text])
+}
+
+fn not_a_host(args: &RemoteArgs) -> Failure {
+    Failure::Failed(format!("what answers at {} is not a Picolet host", args.host))
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::failed)?.block_on(work)
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header.iter().copied());
+    table
+}
+
+fn array<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    match value.pointer(pointer) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn root(value: &Value) -> String {
+    let root = text(value, "/root");
+    if root.is_empty() { "/".to_owned() } else { root }
+}

@@ -1,0 +1,260 @@
+//! What a module declares: told by the module, checked once, believed after.
+
+use crate::limits::HostLimits;
+use crate::manifest::Manifest;
+use crate::name::{Name, NameError};
+use crate::record::RecordMethod;
+use crate::route::{Pattern, PatternError, Verb, check_root, reserved};
+use semver::Version;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// What a module says it is, unchecked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RawDeclaration {
+    pub name: String,
+    pub version: String,
+    pub root: String,
+    pub description: String,
+    pub metadata: Vec<(String, String)>,
+    pub methods: Vec<RawMethod>,
+}
+
+/// A method as a module describes it, unchecked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RawMethod {
+    pub name: String,
+    pub verb: String,
+    pub pattern: String,
+    pub description: String,
+    pub metadata: Vec<(String, String)>,
+}
+
+/// What a service is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Declaration {
+    pub name: Name,
+    pub version: Version,
+    pub root: String,
+    pub description: String,
+    pub metadata: Vec<(String, String)>,
+    pub methods: Vec<Method>,
+}
+
+/// A named operation of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Method {
+    pub name: Name,
+    pub verb: Verb,
+    pub pattern: Pattern,
+    pub description: String,
+    pub metadata: Vec<(String, String)>,
+}
+
+/// Why a declaration is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DeclarationError {
+    #[error("service name {name:?} {error}")]
+    ServiceName { name: String, error: NameError },
+    #[error("method name {name:?} {error}")]
+    MethodName { name: String, error: NameError },
+    #[error("version {0:?} is not a semantic version such as 1.0.0")]
+    Version(String),
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    #[error("declares no method")]
+    NoMethods,
+    #[error("declares {count} methods, at most {max} are allowed")]
+    TooManyMethods { count: usize, max: usize },
+    #[error("method {0} is declared twice")]
+    MethodTwice(Name),
+    #[error("methods {0} and {1} have the same route {2}")]
+    RouteTwice(Name, Name, String),
+    #[error("route {0} is below {1}, which belongs to the host")]
+    Reserved(String, &'static str),
+    #[error("the manifest says {key} {manifest:?}, the module declares {declared:?}")]
+    Differs { key: &'static str, manifest: String, declared: String },
+    #[error("metadata is over {0} bytes")]
+    MetadataTooLarge(usize),
+}
+
+const TEXT_BYTES_MAX: usize = 64 << 10;
+
+impl Declaration {
+    /// Checks what a module told against its manifest.
+    pub(crate) fn check(
+        raw: RawDeclaration,
+        manifest: &Manifest,
+        limits: &HostLimits,
+    ) -> Result<Self, DeclarationError> {
+        let name = Name::parse(&raw.name)
+            .map_err(|error| DeclarationError::ServiceName { name: shorten(&raw.name), error })?;
+        let version = Version::parse(&raw.version)
+            .map_err(|_| DeclarationError::Version(shorten(&raw.version)))?;
+        agree("name", manifest.name.as_ref().map(Name::as_str), name.as_str())?;
+        agree("version", manifest.version.as_ref().map(ToString::to_string), &raw.version)?;
+        agree("root", manifest.root.as_deref(), &raw.root)?;
+        check_root(&raw.root)?;
+        let (count, max) = (raw.methods.len(), limits.methods_max);
+        if max < count {
+            return Err(DeclarationError::TooManyMethods { count, max });
+        }
+        check_texts(&raw)?;
+        let methods: Result<Vec<Method>, _> = raw.methods.into_iter().map(Method::check).collect();
+        let declaration = Self {
+            name,
+            version,
+            root: raw.root,
+            description: raw.description,
+            metadata: raw.metadata,
+            methods: methods?,
+        };
+        declaration.check_methods()?;
+        Ok(declaration)
+    }
+
+    /// What a module that declares nothing is taken for: mounted at its name
+    /// and everything below, unless its manifest says otherwise.
+    pub(crate) fn of_proxy(module: &Name, manifest: &Manifest) -> Result<Self, DeclarationError> {
+        let name = manifest.name.clone().unwrap_or_else(|| module.clone());
+        let root = manifest.root.clone().unwrap_or_else(|| format!("/{module}"));
+        let any = |name: &str, pattern: &str| -> Result<Method, DeclarationError> {
+            let error = |error| DeclarationError::MethodName { name: name.to_owned(), error };
+            Ok(Method {
+                name: Name::parse(name).map_err(error)?,
+                verb: Verb::Any,
+                pattern: Pattern::parse(pattern)?,
+                description: String::new(),
+                metadata: Vec::new(),
+            })
+        };
+        let methods = if manifest.routes.is_empty() {
+            vec![any("root", "")?, any("below", "/{*path}")?, any("slash", "/")?]
+        } else {
+            let method = |route: &crate::manifest::ManifestRoute| Method {
+                name: route.name.clone(),
+                verb: route.verb,
+                pattern: route.pattern.clone(),
+                description: String::new(),
+                metadata: Vec::new(),
+            };
+            manifest.routes.iter().map(method).collect()
+        };
+        let declaration = Self {
+            name,
+            version: manifest.version.clone().unwrap_or_else(|| Version::new(0, 0, 0)),
+            root,
+            description: String::new(),
+            metadata: Vec::new(),
+            methods,
+        };
+        declaration.check_methods()?;
+        Ok(declaration)
+    }
+
+    fn check_methods(&self) -> Result<(), DeclarationError> {
+        if self.methods.is_empty() {
+            return Err(DeclarationError::NoMethods);
+        }
+        let mut names = BTreeSet::new();
+        let mut table = crate::route::RouteTable::default();
+        for method in &self.methods {
+            if !names.insert(&method.name) {
+                return Err(DeclarationError::MethodTwice(method.name.clone()));
+            }
+            let path = self.path(method);
+            if let Some(reserved) = self.reserved(&path) {
+                return Err(DeclarationError::Reserved(path, reserved));
+            }
+            if let Err(clash) = table.insert(method.verb, &path, &method.name) {
+                let other = match clash {
+                    crate::route::Clash::Taken(other) => (*other).clone(),
+                    crate::route::Clash::Unroutable(_) => method.name.clone(),
+                };
+                let route = format!("{} {path}", method.verb.as_str());
+                return Err(DeclarationError::RouteTwice(other, method.name.clone(), route));
+            }
+        }
+        Ok(())
+    }
+
+    fn reserved(&self, path: &str) -> Option<&'static str> {
+        let below = path.strip_prefix(self.root.as_str()).unwrap_or(path);
+        if below == "/healthcheck" { Some("/healthcheck") } else { reserved(path) }
+    }
+
+    /// The whole path of a method.
+    pub(crate) fn path(&self, method: &Method) -> String {
+        format!("{}{}", self.root, method.pattern)
+    }
+
+    /// A method by name, with its index.
+    pub(crate) fn method(&self, name: &str) -> Option<(u32, &Method)> {
+        let index = self.methods.iter().position(|method| method.name.as_str() == name)?;
+        Some((u32::try_from(index).ok()?, self.methods.get(index)?))
+    }
+}
+
+impl Method {
+    fn check(raw: RawMethod) -> Result<Self, DeclarationError> {
+        let name = Name::parse(&raw.name)
+            .map_err(|error| DeclarationError::MethodName { name: shorten(&raw.name), error })?;
+        let verb = match Verb::parse(&raw.verb)? {
+            Verb::Any => return Err(PatternError::BadVerb(raw.verb).into()),
+            verb => verb,
+        };
+        let pattern = Pattern::parse(&raw.pattern)?;
+        let (description, metadata) = (raw.description, raw.metadata);
+        Ok(Self { name, verb, pattern, description, metadata })
+    }
+
+    /// As the registry lists it.
+    pub(crate) fn record(&self) -> RecordMethod {
+        RecordMethod {
+            name: self.name.to_string(),
+            verb: self.verb.as_str().to_owned(),
+            path: self.pattern.fixed().to_owned(),
+            pattern: Some(self.pattern.as_str().to_owned()),
+            params: Some(self.pattern.params().to_vec()),
+        }
+    }
+}
+
+/// Pairs as an object of texts.
+pub(crate) fn metadata_object(pairs: &[(String, String)]) -> Map<String, Value> {
+    pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
+}
+
+fn agree(
+    key: &'static str,
+    manifest: Option<impl AsRef<str>>,
+    declared: &str,
+) -> Result<(), DeclarationError> {
+    match manifest {
+        Some(manifest) if manifest.as_ref() != declared => Err(DeclarationError::Differs {
+            key,
+            manifest: manifest.as_ref().to_owned(),
+            declared: shorten(declared),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_texts(raw: &RawDeclaration) -> Result<(), DeclarationError> {
+    let of = |metadata: &[(String, String)]| -> usize {
+        metadata.iter().map(|(name, value)| name.len() + value.len()).sum()
+    };
+    let methods = raw.methods.iter().map(|method| method.description.len() + of(&method.metadata));
+    let total = raw.description.len() + of(&raw.metadata) + methods.sum::<usize>();
+    if TEXT_BYTES_MAX < total {
+        return Err(DeclarationError::MetadataTooLarge(TEXT_BYTES_MAX));
+    }
+    Ok(())
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests;

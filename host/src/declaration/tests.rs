@@ -1,0 +1,93 @@
+//! Declarations as data: `VERB pattern name` per line.
+
+use super::*;
+
+fn raw(rows: &str) -> RawDeclaration {
+    let method = |row: &str| {
+        let words: Vec<&str> = row.split_whitespace().collect();
+        let (verb, pattern, name) = match words.as_slice() {
+            [verb, pattern, name] => (*verb, *pattern, *name),
+            [verb, name] => (*verb, "", *name),
+            _ => panic!("a row is a verb, a pattern and a name: {row}"),
+        };
+        let (verb, pattern, name) = (verb.into(), pattern.into(), name.into());
+        RawMethod { verb, pattern, name, ..RawMethod::default() }
+    };
+    let methods = rows.lines().map(str::trim).filter(|row| !row.is_empty()).map(method).collect();
+    RawDeclaration {
+        name: "calc".into(),
+        version: "1.0.0".into(),
+        root: "/api".into(),
+        methods,
+        ..RawDeclaration::default()
+    }
+}
+
+fn check(raw: RawDeclaration, manifest: &Manifest) -> Result<Declaration, String> {
+    Declaration::check(raw, manifest, &HostLimits::DEFAULT).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn refused(raw: RawDeclaration, expected: &str) {
+    assert_eq!(check(raw, &Manifest::default()), Err(expected.to_owned()));
+}
+
+const CALC: &str = "
+    GET /add/{a}/{b} add1
+    POST /add add2
+";
+
+#[test]
+fn a_sound_declaration_is_believed() {
+    let calc = check(raw(CALC), &Manifest::default()).unwrap();
+    let (index, add2) = calc.method("add2").unwrap();
+    assert_eq!((index, calc.path(add2).as_str()), (1, "/api/add"));
+    let record = calc.method("add1").unwrap().1.record();
+    assert_eq!((record.path.as_str(), record.params.unwrap().len()), ("/add", 2));
+}
+
+#[test]
+fn nonsense_is_refused_with_its_reason() {
+    refused(RawDeclaration { name: String::new(), ..raw(CALC) }, "service name \"\" is empty");
+    refused(
+        RawDeclaration { version: "one".into(), ..raw(CALC) },
+        "version \"one\" is not a semantic version such as 1.0.0",
+    );
+    refused(
+        RawDeclaration { root: "/api/".into(), ..raw(CALC) },
+        "root \"/api/\" must be empty or begin with /, without a / at its end",
+    );
+    refused(raw(""), "declares no method");
+    refused(raw("GET /a x\nPUT /b x"), "method x is declared twice");
+    refused(raw("GET /{a} x\nGET /{b} y"), "methods x and y have the same route GET /api/{b}");
+    refused(raw("GET a x"), "pattern \"a\" must be empty or begin with /");
+    refused(raw("ANY /a x"), "verb \"ANY\" is not one of GET, POST, PUT, PATCH, DELETE");
+    refused(
+        raw("GET /healthcheck x"),
+        "route /api/healthcheck is below /healthcheck, which belongs to the host",
+    );
+    let many: Vec<String> = (0..10_000).map(|index| format!("GET /m{index} m{index}")).collect();
+    refused(raw(&many.join("\n")), "declares 10000 methods, at most 1000 are allowed");
+}
+
+#[test]
+fn the_hosts_own_paths_cannot_be_declared() {
+    let mut bare = raw("GET /services/x x");
+    bare.root = String::new();
+    refused(bare, "route /services/x is below /services, which belongs to the host");
+}
+
+#[test]
+fn a_manifest_that_says_otherwise_is_a_refusal() {
+    let manifest = Manifest::parse("name = \"sum\"", "calc.toml").unwrap();
+    let expected = "the manifest says name \"sum\", the module declares \"calc\"";
+    assert_eq!(check(raw(CALC), &manifest), Err(expected.to_owned()));
+}
+
+#[test]
+fn a_module_that_declares_nothing_is_mounted_at_its_name() {
+    let module = Name::parse("hello").unwrap();
+    let hello = Declaration::of_proxy(&module, &Manifest::default()).unwrap();
+    let paths: Vec<String> = hello.methods.iter().map(|method| hello.path(method)).collect();
+    assert_eq!(paths, ["/hello", "/hello/{*path}", "/hello/"]);
+}

@@ -1,0 +1,62 @@
+//! What a revision is known by: the SHA-256 of the module's bytes and manifest.
+
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+/// A SHA-256. `Display` is the short form for people, [`Digest::hex`] the whole.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Digest([u8; 32]);
+
+impl Digest {
+    /// Digests several parts; a part's length counts, so that moving a byte
+    /// from one to the next is a different digest.
+    pub(crate) fn of(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// All 64 hexadecimal digits.
+    pub(crate) fn hex(&self) -> String {
+        hex(&self.0)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('?'));
+        }
+    }
+    text
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self([a, b, c, d, ..]) = self;
+        write!(f, "sha256:{}…", hex(&[*a, *b, *c, *d]))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_told_apart_and_the_short_form_begins_the_long() {
+        let digest = Digest::of(&[b"abc"]);
+        let short = format!("sha256:{}…", &digest.hex()[..8]);
+        assert_eq!((digest.hex().len(), digest.to_string()), (64, short));
+        assert_ne!(Digest::of(&[b"ab", b"c"]), Digest::of(&[b"a", b"bc"]));
+    }
+}

@@ -1,0 +1,253 @@
+//! The engine room: compiles, instantiates and calls guests.
+//!
+//! With `capability`, the only place that names wasmtime.
+
+mod artifact;
+mod bindings;
+mod cache;
+mod compile;
+mod config;
+mod drive;
+mod guest_log;
+mod instance;
+mod proxy;
+mod slots;
+mod state;
+mod stream;
+
+pub(crate) use bindings::{client, context, directory, types};
+pub(crate) use cache::Cache;
+pub(crate) use compile::{COMMAND as COMPILE_COMMAND, CompileError, Compiler, worker_main};
+pub(crate) use guest_log::GuestLog;
+pub(crate) use instance::{Blueprint, GiveBack, Instance, Shortage};
+pub(crate) use proxy::ProxyRunner;
+pub(crate) use slots::{Keeper, Slots};
+pub(crate) use state::{GuestHost, State};
+pub(crate) use stream::{lift_body, lower, render};
+
+use crate::capability;
+use crate::declaration::{RawDeclaration, RawMethod};
+use crate::digest::Digest;
+use crate::fault::Fault;
+use crate::limits::{EPOCH_TICK, HostLimits};
+use crate::manifest::Isolation;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tracing::warn;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+/// What a guest exports, as far as the host can call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum World {
+    /// `picolet:service/service`.
+    Picolet,
+    /// `wasi:http/incoming-handler` of 0.2.
+    WasiHttp2,
+    /// `wasi:http/handler` of 0.3.
+    WasiHttp3,
+}
+
+/// Compiles, prepares and describes guests. One for each host.
+pub(crate) struct Engine {
+    engine: wasmtime::Engine,
+    linker: Linker<State>,
+    compiler: Compiler,
+    compiles: Semaphore,
+    cache: Option<Cache>,
+    describe_ms_max: u64,
+}
+
+/// Code that is mapped and can be linked.
+#[derive(Clone)]
+pub(crate) struct Compiled(Component);
+
+/// A guest that is linked and can be instantiated.
+pub(crate) enum Prepared {
+    Service(Blueprint),
+    Proxy(ProxyRunner),
+}
+
+/// Why the engine cannot serve a guest.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EngineError {
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    #[error("compiled code cannot be loaded: {0:#}")]
+    Load(wasmtime::Error),
+    #[error("{0}")]
+    Link(String),
+    #[error("describe takes longer than {ms} ms")]
+    DescribeTime { ms: u64 },
+    #[error("describe failed: {0}")]
+    Describe(String),
+}
+
+impl Engine {
+    /// Sets the engine up and starts its clock.
+    pub(crate) fn new(
+        limits: &HostLimits,
+        compiler: Compiler,
+        cache: Option<Cache>,
+    ) -> Result<Self, EngineError> {
+        let load = EngineError::Load;
+        let engine = config::host_engine(limits).map_err(load)?;
+        let linker = capability::linker(&engine).map_err(load)?;
+        start_ticker(&engine);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            compiles: Semaphore::new(limits.compiles_max.min(cores)),
+            describe_ms_max: limits.describe_ms_max,
+            engine,
+            linker,
+            compiler,
+            cache,
+        })
+    }
+
+    /// Compiles a component, or finds it compiled.
+    pub(crate) async fn compile(&self, component: &[u8]) -> Result<Compiled, EngineError> {
+        let name = Digest::of(&[component, wasmtime_version().as_bytes(), &self.settings_hash()]);
+        if let Some(code) = self.cache.as_ref().and_then(|cache| cache.find(&name)) {
+            match code.load(&self.engine) {
+                Ok(component) => return Ok(Compiled(component)),
+                Err(error) => warn!(%error, "cached code does not load and is compiled again"),
+            }
+        }
+        let Ok(_place) = self.compiles.acquire().await else {
+            return Err(EngineError::Link("the engine is stopping".into()));
+        };
+        let code = self.compiler.compile(component).await?;
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.keep(&name, &code)
+        {
+            warn!(%error, "compiled code cannot be kept");
+        }
+        code.load(&self.engine).map(Compiled).map_err(EngineError::Load)
+    }
+
+    /// Links a guest to what the host offers.
+    pub(crate) fn prepare(
+        &self,
+        compiled: &Compiled,
+        world: World,
+        isolation: Isolation,
+        host: Arc<GuestHost>,
+    ) -> Result<Prepared, EngineError> {
+        let pre = self.linker.instantiate_pre(&compiled.0).map_err(|error| link_error(&error))?;
+        match world {
+            World::Picolet => {
+                let pre = bindings::PicoservicePre::new(pre).map_err(|error| link_error(&error))?;
+                Ok(Prepared::Service(Blueprint::new(pre, host)))
+            }
+            World::WasiHttp2 | World::WasiHttp3 => {
+                let pre = proxy_pre(pre, world).map_err(|error| link_error(&error))?;
+                Ok(Prepared::Proxy(ProxyRunner::new(pre, isolation, host)))
+            }
+        }
+    }
+
+    /// Asks a guest what it declares, in an instance that is thrown away.
+    pub(crate) async fn describe(
+        &self,
+        blueprint: &Blueprint,
+    ) -> Result<RawDeclaration, EngineError> {
+        let time = Duration::from_millis(self.describe_ms_max);
+        let describe = async {
+            let mut instance = match blueprint.instantiate().await {
+                Ok(instance) => instance,
+                Err(Shortage::NoSlot) => return Err(Fault::HostOverloaded.to_string()),
+                Err(Shortage::Guest(error)) => {
+                    return Err(describe_error(blueprint, &error, false));
+                }
+            };
+            let declaration = instance.describe().await;
+            let refused = instance.memory_refused();
+            declaration
+                .map(RawDeclaration::from)
+                .map_err(|error| describe_error(blueprint, &error, refused))
+        };
+        match tokio::time::timeout(time, describe).await {
+            Ok(described) => described.map_err(EngineError::Describe),
+            Err(_elapsed) => Err(EngineError::DescribeTime { ms: self.describe_ms_max }),
+        }
+    }
+
+    fn settings_hash(&self) -> [u8; 8] {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish().to_le_bytes()
+    }
+}
+
+/// Kept the same as the lock file by a test.
+const WASMTIME_VERSION: &str = "48.0.8";
+
+/// The engine's version, as `--version` prints it.
+pub(crate) fn wasmtime_version() -> &'static str {
+    WASMTIME_VERSION
+}
+
+fn proxy_pre(
+    pre: InstancePre<State>,
+    world: World,
+) -> wasmtime::Result<wasmtime_wasi_http::handler::ProxyPre<State>> {
+    use wasmtime_wasi_http::{handler::ProxyPre, p2, p3};
+    if world == World::WasiHttp2 {
+        p2::bindings::ProxyPre::new(pre).map(ProxyPre::P2)
+    } else {
+        p3::bindings::ServicePre::new(pre).map(ProxyPre::P3)
+    }
+}
+
+fn link_error(error: &wasmtime::Error) -> EngineError {
+    let text = format!("{error:#}");
+    EngineError::Link(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn describe_error(blueprint: &Blueprint, error: &wasmtime::Error, memory_refused: bool) -> String {
+    match blueprint.fault(error, memory_refused) {
+        Fault::Trapped { .. } => {
+            let cause = error.root_cause().to_string();
+            format!("the guest trapped: {}", cause.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
+        limit => limit.to_string(),
+    }
+}
+
+fn start_ticker(engine: &wasmtime::Engine) {
+    let engine = engine.weak();
+    let tick = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            #[allow(clippy::disallowed_methods, reason = "the ticker's own thread")]
+            std::thread::sleep(EPOCH_TICK);
+        }
+    };
+    let started = std::thread::Builder::new().name("epoch-ticker".to_owned()).spawn(tick);
+    if let Err(error) = started {
+        warn!(%error, "no ticker: a guest that computes is stopped by its wall time alone");
+    }
+}
+
+impl From<bindings::declared::Declaration> for RawDeclaration {
+    fn from(from: bindings::declared::Declaration) -> Self {
+        let method = |from: bindings::declared::Method| RawMethod {
+            name: from.name,
+            verb: from.verb,
+            pattern: from.pattern,
+            description: from.description,
+            metadata: from.metadata,
+        };
+        Self {
+            name: from.name,
+            version: from.version,
+            root: from.root,
+            description: from.description,
+            metadata: from.metadata,
+            methods: from.methods.into_iter().map(method).collect(),
+        }
+    }
+}

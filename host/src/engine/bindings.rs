@@ -1,0 +1,11 @@
+//! What the WIT says, in Rust.
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "picolet:service/picoservice",
+    imports: { default: trappable },
+    exports: { default: async },
+});
+
+pub(crate) use exports::picolet::service::service as declared;
+pub(crate) use picolet::service::{client, context, directory, types};

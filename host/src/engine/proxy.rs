@@ -1,0 +1,313 @@
+//! `wasi:http` guests of 0.2 and 0.3, run by the engine's own handler.
+//!
+//! That handler owns its instances and their tasks. What is added here: the
+//! bounds on a call, the reason when one ends badly, and a body that is an
+//! error, not an end, when its guest did not finish it.
+
+use super::instance::{fault_of, new_store};
+use super::slots::Slot;
+use super::state::{GuestHost, State};
+use crate::call::{Answer, AnswerBody, Call, CallBody, CallContext, CallHead, Hop};
+use crate::fault::Fault;
+use crate::manifest::Isolation;
+use bytes::Bytes;
+use futures::{Stream, StreamExt, ready};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tracing::error;
+use wasmtime::component::GuestTaskId;
+use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi_http::handler::{
+    HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre, ShouldAccept,
+    WorkerExpiration, WorkerState, WorkerStatus,
+};
+use wasmtime_wasi_http::{Error as HttpError, WasiBody, WasiHttpView};
+
+/// Time an instance may wait for its next call.
+const IDLE: Duration = Duration::from_secs(60);
+/// What the second line of defence waits beyond the bound of a call.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Runs the calls of one `wasi:http` guest.
+#[derive(Clone)]
+pub(crate) struct ProxyRunner {
+    handler: ProxyHandler<Supply>,
+    host: Arc<GuestHost>,
+}
+
+/// What the engine's handler makes instances from.
+struct Supply {
+    pre: ProxyPre<State>,
+    isolation: Isolation,
+    host: Arc<GuestHost>,
+}
+
+/// One call, as its instance and its answer both know it.
+struct Ticket {
+    context: CallContext,
+    hop: Hop,
+    until: Instant,
+    late: Fault,
+    failure: OnceLock<Fault>,
+}
+
+/// The calls of one instance.
+struct Worker {
+    host: Arc<GuestHost>,
+    isolation: Isolation,
+    tickets: Mutex<Vec<Weak<Ticket>>>,
+    _slot: Slot,
+}
+
+/// Every place for an instance is taken.
+#[derive(Debug, thiserror::Error)]
+#[error("no place for another instance")]
+struct NoSlot;
+
+/// Ends an instance that overstays.
+struct Expiration {
+    wall: Duration,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl ProxyRunner {
+    pub(super) fn new(pre: ProxyPre<State>, isolation: Isolation, host: Arc<GuestHost>) -> Self {
+        let supply = Supply { pre, isolation, host: host.clone() };
+        Self { handler: ProxyHandler::new(supply), host }
+    }
+
+    /// Makes a call. `held` lives until the whole answer is over.
+    pub(crate) async fn call(
+        &self,
+        call: Call,
+        hop: Hop,
+        held: impl Send + Unpin + 'static,
+    ) -> Result<Answer, Fault> {
+        let wall = Instant::now() + self.host.limits.wall();
+        let late = self.late(call.context.deadline, wall);
+        let mut context = call.context;
+        context.deadline = context.deadline.min(wall);
+        let until = context.deadline;
+        let ticket = Arc::new(Ticket { context, hop, until, late, failure: OnceLock::new() });
+        let request = into_request(call.head, call.body)?;
+        let answered = self.handler.handle(ticket.clone(), request);
+        let response = match tokio::time::timeout_at(until, answered).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.fault(&ticket, &error)),
+            Err(_elapsed) => return Err(ticket.late.clone()),
+        };
+        let (parts, body) = response.into_parts();
+        let body = if body.is_end_stream() && ticket.failure.get().is_none() {
+            AnswerBody::Empty
+        } else {
+            let alarm = Box::pin(sleep_until(until));
+            let whole = WholeBody { body, ticket, host: self.host.clone(), alarm, taken: 0 };
+            AnswerBody::Stream(Box::pin(Held { chunks: whole, _held: held }))
+        };
+        Ok(Answer { status: parts.status, headers: parts.headers, body })
+    }
+
+    /// The fault of a call that takes too long, by whichever bound comes first.
+    fn late(&self, deadline: Instant, wall: Instant) -> Fault {
+        if deadline < wall {
+            return Fault::Deadline { doing: "the service was answering" };
+        }
+        let (service, wall_ms) = (self.host.service.clone(), self.host.limits.wall_ms);
+        Fault::WallLimit { service, wall_ms }
+    }
+
+    fn fault(&self, ticket: &Ticket, error: &wasmtime::Error) -> Fault {
+        if let Some(failure) = ticket.failure.get() {
+            return failure.clone();
+        }
+        let service = &self.host.service;
+        let request_id = &ticket.context.request_id;
+        let cause = format!("{error:#}");
+        if let Some(failed) = error.downcast_ref::<InstantiationError<Arc<Ticket>>>() {
+            if failed.error.downcast_ref::<NoSlot>().is_some() {
+                return Fault::HostOverloaded;
+            }
+            error!(%service, %request_id, cause, "guest cannot be started");
+            return fault_of(&self.host, &failed.error, false);
+        }
+        if error.downcast_ref::<wasmtime_wasi_http::handler::ExpirationError>().is_some() {
+            return ticket.late.clone();
+        }
+        error!(%service, %request_id, cause, "guest gave no answer");
+        fault_of(&self.host, error, false)
+    }
+}
+
+fn into_request(head: CallHead, body: CallBody) -> Result<http::Request<WasiBody>, Fault> {
+    let body = match body {
+        CallBody::Empty => Empty::new().map_err(|never| match never {}).boxed_unsync(),
+        CallBody::Bytes(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
+        CallBody::Stream(chunks) => {
+            let frames = chunks.map(|chunk| match chunk {
+                Ok(chunk) => Ok(Frame::data(chunk)),
+                Err(_broken) => Err(HttpError::ConnectionTerminated),
+            });
+            StreamBody::new(frames).boxed_unsync()
+        }
+    };
+    let mut request = http::Request::new(body);
+    *request.method_mut() = head.verb;
+    *request.uri_mut() = head.uri;
+    *request.headers_mut() = head.headers;
+    if request.uri().authority().is_none() && !request.headers().contains_key(http::header::HOST) {
+        let host = http::HeaderValue::from_static("localhost");
+        request.headers_mut().insert(http::header::HOST, host);
+    }
+    Ok(request)
+}
+
+impl HandlerState for Supply {
+    type StoreData = State;
+    type WorkerExpiration = Expiration;
+    type WorkerState = Worker;
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Worker>> {
+        let slot = self.host.slots.take().ok_or(NoSlot)?;
+        let engine = match &self.pre {
+            ProxyPre::P2(pre) => pre.engine(),
+            ProxyPre::P3(pre) => pre.engine(),
+        };
+        let mut store = new_store(engine, &self.host);
+        let proxy = self.pre.instantiate_async(&mut store).await?;
+        let wall = self.host.limits.wall() + GRACE;
+        let alarm = Box::pin(sleep_until(Instant::now() + wall));
+        Ok(Instance {
+            store,
+            proxy,
+            view: State::http,
+            expiration: Expiration { wall, alarm },
+            state: Worker {
+                host: self.host.clone(),
+                isolation: self.isolation,
+                tickets: Mutex::default(),
+                _slot: slot,
+            },
+        })
+    }
+}
+
+impl WorkerState for Worker {
+    type StoreData = State;
+    type RequestData = Arc<Ticket>;
+
+    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        match (self.isolation, concurrent, total) {
+            (_, 0, 0) => ShouldAccept::Yes,
+            (Isolation::Call, ..) => ShouldAccept::Never,
+            (Isolation::Kept, 0, _) => ShouldAccept::Yes,
+            (Isolation::Kept, ..) => ShouldAccept::No,
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        mut store: StoreContextMut<'_, State>,
+        ticket: Arc<Ticket>,
+        _task: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
+        store.set_epoch_deadline(1);
+        let state = store.data_mut();
+        state.end_all();
+        state.begin(ticket.hop.clone(), ticket.context.clone());
+        let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.retain(|ticket| 0 < ticket.strong_count());
+        tickets.push(Arc::downgrade(&ticket));
+        Box::pin(sleep_until(ticket.until))
+    }
+
+    fn drop(&self, store: Store<State>, result: Result<(), wasmtime::Error>) {
+        let Err(error) = result else { return };
+        let fault = fault_of(&self.host, &error, store.data().bounds.memory_refused);
+        let tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
+        let open: Vec<Arc<Ticket>> = tickets.iter().filter_map(Weak::upgrade).collect();
+        let request_id = open.first().map(|ticket| ticket.context.request_id.to_string());
+        let cause = format!("{error:?}");
+        let reply = fault.reply();
+        error!(service = %self.host.service, request_id, fault = %reply.name, cause, "guest stopped");
+        // Before the store goes, and with it the guest's ends of its bodies.
+        for ticket in open {
+            let _ = ticket.failure.set(fault.clone());
+        }
+    }
+}
+
+impl WorkerExpiration for Expiration {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        status: WorkerStatus,
+        start: std::time::Instant,
+    ) -> Poll<()> {
+        let bound = if status == WorkerStatus::Idle { IDLE } else { self.wall };
+        let at = Instant::from_std(start + bound);
+        if self.alarm.deadline() != at {
+            self.alarm.as_mut().reset(at);
+        }
+        self.alarm.as_mut().poll(cx)
+    }
+}
+
+/// An answer's body that ends only when its guest ended it.
+struct WholeBody {
+    body: WasiBody,
+    ticket: Arc<Ticket>,
+    host: Arc<GuestHost>,
+    alarm: Pin<Box<Sleep>>,
+    taken: u64,
+}
+
+impl Stream for WholeBody {
+    type Item = Result<Bytes, Fault>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.alarm.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(self.ticket.late.clone())));
+        }
+        loop {
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+            let chunk = match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(chunk))) => chunk,
+                Some(Ok(Err(_trailers))) => continue,
+                Some(Err(_)) => return Poll::Ready(Some(Err(self.broken()))),
+                None => return Poll::Ready(self.ticket.failure.get().cloned().map(Err)),
+            };
+            self.taken += chunk.len() as u64;
+            let bytes_max = self.host.limits.response_body_bytes;
+            if bytes_max < self.taken {
+                return Poll::Ready(Some(Err(Fault::AnswerTooLarge { bytes_max })));
+            }
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+    }
+}
+
+impl WholeBody {
+    fn broken(&self) -> Fault {
+        let trapped = || Fault::Trapped { service: self.host.service.clone() };
+        self.ticket.failure.get().cloned().unwrap_or_else(trapped)
+    }
+}
+
+/// Chunks, and what is held until they are over.
+struct Held<S, H> {
+    chunks: S,
+    _held: H,
+}
+
+impl<S: Stream + Unpin, H: Unpin> Stream for Held<S, H> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        Pin::new(&mut self.chunks).poll_next(cx)
+    }
+}

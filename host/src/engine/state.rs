@@ -1,0 +1,245 @@
+//! What a store knows: the guest's world, its bounds, and the calls it serves.
+
+use super::guest_log::{CurrentRequest, GuestLog};
+use super::slots::Slots;
+use crate::call::{CallContext, Hop, Neighbours};
+use crate::limits::{EPOCH_TICK, ModuleLimits};
+use futures::future::BoxFuture;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+/// What all instances of one revision share.
+pub(crate) struct GuestHost {
+    pub(crate) service: String,
+    pub(crate) limits: ModuleLimits,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) neighbours: Arc<dyn Neighbours>,
+    pub(crate) log: Arc<GuestLog>,
+    pub(crate) slots: Arc<Slots>,
+}
+
+/// The data of one store.
+pub(crate) struct State {
+    pub(crate) host: Arc<GuestHost>,
+    pub(crate) bounds: Bounds,
+    pub(crate) errands: Arc<Errands>,
+    calls: Vec<LiveCall>,
+    current: Arc<CurrentRequest>,
+    next_call: u64,
+    cpu_ticks: u64,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+    table: ResourceTable,
+}
+
+/// A call that this store is serving.
+pub(crate) struct LiveCall {
+    pub(crate) id: u64,
+    pub(crate) hop: Hop,
+    pub(crate) context: CallContext,
+}
+
+/// The guest computed longer than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("guest computed longer than it may")]
+pub(crate) struct CpuSpent;
+
+/// Handles and fields that one instance may hold.
+const TABLE_CAPACITY: usize = 10_000;
+
+impl State {
+    pub(crate) fn new(host: Arc<GuestHost>) -> Self {
+        let mut wasi = WasiCtx::builder();
+        let current = Arc::default();
+        wasi.stdout(host.log.output("stdout", &current));
+        wasi.stderr(host.log.output("stderr", &current));
+        wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+        for (name, value) in &host.env {
+            wasi.env(name, value);
+        }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(TABLE_CAPACITY);
+        Self {
+            bounds: Bounds::new(&host.limits),
+            errands: Arc::default(),
+            calls: Vec::new(),
+            current,
+            next_call: 0,
+            cpu_ticks: 0,
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            hooks: Hooks,
+            table,
+            host,
+        }
+    }
+
+    /// A call begins; gives the id by which the guest will name it.
+    pub(crate) fn begin(&mut self, hop: Hop, context: CallContext) -> u64 {
+        self.cpu_ticks = 0;
+        self.current.set(context.request_id.clone());
+        self.next_call += 1;
+        self.calls.push(LiveCall { id: self.next_call, hop, context });
+        self.next_call
+    }
+
+    /// A call is over; its id means nothing from now on.
+    pub(crate) fn end(&mut self, id: u64) {
+        self.calls.retain(|call| call.id != id);
+    }
+
+    /// No call is under way in this store.
+    pub(crate) fn end_all(&mut self) {
+        self.calls.clear();
+    }
+
+    /// A call by the id the guest was given.
+    pub(crate) fn call(&self, id: u64) -> Option<&LiveCall> {
+        self.calls.iter().find(|call| call.id == id)
+    }
+
+    /// Called when a tick passed while the guest was computing.
+    pub(crate) fn on_tick(
+        mut store: StoreContextMut<'_, Self>,
+    ) -> wasmtime::Result<UpdateDeadline> {
+        let state = store.data_mut();
+        state.cpu_ticks += 1;
+        let spent = EPOCH_TICK.saturating_mul(u32::try_from(state.cpu_ticks).unwrap_or(u32::MAX));
+        if state.host.limits.cpu() < spent {
+            return Err(CpuSpent.into());
+        }
+        Ok(UpdateDeadline::Yield(1))
+    }
+}
+
+/// Work that a guest asked for and that is done beside its store, by whoever
+/// drives the call: a store's event loop cannot run inside another's.
+#[derive(Default)]
+pub(crate) struct Errands {
+    new: Mutex<Vec<BoxFuture<'static, ()>>>,
+    under_way: AtomicUsize,
+}
+
+/// Counts an errand for as long as it is under way.
+pub(crate) struct Place(Arc<Errands>);
+
+impl Errands {
+    /// A place for one more errand, unless there are too many.
+    pub(crate) fn place(self: &Arc<Self>, places: usize) -> Option<Place> {
+        if places <= self.under_way.fetch_add(1, Ordering::Relaxed) {
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Place(self.clone()))
+    }
+
+    pub(crate) fn add(&self, errand: BoxFuture<'static, ()>) {
+        self.new.lock().unwrap_or_else(PoisonError::into_inner).push(errand);
+    }
+
+    pub(crate) fn take(&self) -> Vec<BoxFuture<'static, ()>> {
+        if self.under_way.load(Ordering::Relaxed) == 0 {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.new.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Memory and tables of one store.
+pub(crate) struct Bounds {
+    memory_bytes: usize,
+    memory_bytes_max: usize,
+    table_elements_max: usize,
+    /// Whether the guest was refused memory; a trap after that is its fault.
+    pub(crate) memory_refused: bool,
+}
+
+impl Bounds {
+    fn new(limits: &ModuleLimits) -> Self {
+        Self {
+            memory_bytes: 0,
+            memory_bytes_max: limits.memory_bytes(),
+            table_elements_max: limits.table_elements,
+            memory_refused: false,
+        }
+    }
+}
+
+impl ResourceLimiter for Bounds {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // The bound is on all memories of the instance together.
+        let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
+        if self.memory_bytes_max < total {
+            self.memory_refused = true;
+            return Ok(false);
+        }
+        self.memory_bytes = total;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= self.table_elements_max)
+    }
+
+    fn instances(&self) -> usize {
+        64
+    }
+
+    fn tables(&self) -> usize {
+        64
+    }
+
+    fn memories(&self) -> usize {
+        64
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, hooks: &mut self.hooks, table: &mut self.table }
+    }
+}
+
+/// Refuses every request that leaves the host: nothing grants one.
+struct Hooks;
+
+type Sent = (http::Response<WasiBody>, Transfer);
+type Transfer = Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<wasmtime_wasi_http::RequestOptions>,
+        _sent: Transfer,
+    ) -> Box<dyn Future<Output = wasmtime_wasi_http::Result<Sent>> + Send> {
+        Box::new(std::future::ready(Err(wasmtime_wasi_http::Error::HttpRequestDenied)))
+    }
+}

@@ -1,0 +1,187 @@
+//! Why a request got no answer from its service, and what the caller is told.
+//!
+//! Variants are what a *caller* can tell apart. What only an operator needs
+//! travels beside it and is logged, never sent. [`Fault::reply`] is the one
+//! place where faults become HTTP.
+
+use http::StatusCode;
+use std::borrow::Cow;
+use std::error::Error;
+use std::time::Duration;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("no route for {verb} {path}")]
+    NoRoute { verb: String, path: String },
+    #[error("{path} does not take {verb}")]
+    VerbNotAllowed { verb: String, path: String, allow: String },
+    #[error("no such service: {name}")]
+    NoSuchService { name: String },
+    #[error("service {service} has no method {method}")]
+    NoSuchMethod { service: String, method: String },
+    #[error("{message}")]
+    BadRequest { message: String },
+    #[error("{message}")]
+    BadCall { message: String },
+    #[error("verb {verb} is not known here")]
+    UnknownVerb { verb: String },
+    #[error("body is over the limit of {bytes_max} bytes")]
+    BodyTooLarge { bytes_max: u64 },
+    #[error("{message}")]
+    HeadTooLarge { message: String },
+    #[error("request target is over the limit of {bytes_max} bytes")]
+    UriTooLong { bytes_max: usize },
+    #[error("body came slower than the host waits for")]
+    SlowSender,
+    #[error("the client left before its body was complete")]
+    ClientLeft,
+    #[error("{message}")]
+    Guest { status: u16, name: String, message: String },
+    #[error("service {service} stopped while answering")]
+    Trapped { service: String },
+    #[error("service {service} needed more than its {memory_mib} MiB of memory")]
+    MemoryLimit { service: String, memory_mib: u64 },
+    #[error("service {service} computed longer than its {cpu_ms} ms")]
+    CpuLimit { service: String, cpu_ms: u64 },
+    #[error("service {service} took longer than its {wall_ms} ms")]
+    WallLimit { service: String, wall_ms: u64 },
+    #[error("deadline has passed while {doing}")]
+    Deadline { doing: &'static str },
+    #[error("service {service} gave an answer that cannot be sent: {reason}")]
+    BadAnswer { service: String, reason: String },
+    #[error("answer is over the limit of {bytes_max} bytes")]
+    AnswerTooLarge { bytes_max: u64 },
+    #[error("service {service} at {domain} cannot be reached")]
+    Unreachable { service: String, domain: String },
+    #[error("service {service} at {domain} gave a broken answer")]
+    BadUpstream { service: String, domain: String },
+    #[error("service {service} is at its limit of requests")]
+    Overloaded { service: String },
+    #[error("the host is at its limit of requests")]
+    HostOverloaded,
+    #[error("more than {outbound} calls of this instance are under way")]
+    OutboundLimit { outbound: usize },
+    #[error("no endpoint of service {service} may be called now")]
+    NoEndpoint { service: String },
+    #[error("the host is stopping")]
+    Stopping,
+    #[error("calls are more than {depth_max} deep: {chain}")]
+    CallDepth { depth_max: usize, chain: String },
+    #[error("calls go in a circle: {chain}")]
+    CallCycle { chain: String },
+    #[error("the host could not do it")]
+    Internal,
+}
+
+/// The part of a fault that leaves the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Stable name, lower case with hyphens.
+    pub name: Cow<'static, str>,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+}
+
+const RETRY_SOON: Duration = Duration::from_secs(1);
+
+impl Fault {
+    /// Status, name and advice for the caller.
+    pub(crate) fn reply(&self) -> Reply {
+        let (status, name) = match self {
+            Self::Guest { status, name, .. } => return guest_reply(*status, name),
+            Self::NoRoute { .. } => (404, "no-route"),
+            Self::NoSuchService { .. } => (404, "no-such-service"),
+            Self::NoSuchMethod { .. } => (404, "no-such-method"),
+            Self::VerbNotAllowed { .. } => (405, "verb-not-allowed"),
+            Self::BadRequest { .. } => (400, "bad-request"),
+            Self::BadCall { .. } => (400, "bad-call"),
+            Self::ClientLeft => (400, "client-left"),
+            Self::UnknownVerb { .. } => (501, "unknown-verb"),
+            Self::BodyTooLarge { .. } => (413, "body-too-large"),
+            Self::HeadTooLarge { .. } => (431, "head-too-large"),
+            Self::UriTooLong { .. } => (414, "uri-too-long"),
+            Self::SlowSender => (408, "slow-sender"),
+            Self::Trapped { .. } => (500, "trapped"),
+            Self::MemoryLimit { .. } => (500, "memory-limit"),
+            Self::BadAnswer { .. } => (500, "bad-answer"),
+            Self::AnswerTooLarge { .. } => (500, "answer-too-large"),
+            Self::Internal => (500, "internal"),
+            Self::CpuLimit { .. } => (504, "cpu-limit"),
+            Self::WallLimit { .. } => (504, "wall-limit"),
+            Self::Deadline { .. } => (504, "deadline"),
+            Self::Unreachable { .. } => (502, "unreachable"),
+            Self::BadUpstream { .. } => (502, "bad-upstream"),
+            Self::Overloaded { .. } => (503, "overloaded"),
+            Self::HostOverloaded => (503, "host-overloaded"),
+            Self::OutboundLimit { .. } => (503, "outbound-limit"),
+            Self::NoEndpoint { .. } => (503, "no-endpoint"),
+            Self::Stopping => (503, "stopping"),
+            Self::CallDepth { .. } => (508, "call-depth"),
+            Self::CallCycle { .. } => (508, "call-cycle"),
+        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_SOON);
+        Reply { status, name: Cow::Borrowed(name), retry_after }
+    }
+
+    /// The body a caller gets.
+    pub(crate) fn body(&self) -> String {
+        let reply = self.reply();
+        serde_json::json!({
+            "error": self.to_string(),
+            "code": reply.status.as_u16(),
+            "fault": reply.name,
+        })
+        .to_string()
+    }
+}
+
+fn guest_reply(status: u16, name: &str) -> Reply {
+    let status = match StatusCode::from_u16(status) {
+        Ok(status) if status.is_client_error() || status.is_server_error() => status,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Reply { status, name: Cow::Owned(name.to_owned()), retry_after: None }
+}
+
+/// An error and every cause under it, on one line, for the log.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_json_with_a_stable_name() {
+        let fault = Fault::NoRoute { verb: "GET".into(), path: "/x".into() };
+        let body: serde_json::Value = serde_json::from_str(&fault.body()).unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({"error": "no route for GET /x", "code": 404, "fault": "no-route"})
+        );
+    }
+
+    #[test]
+    fn being_turned_away_says_when_to_come_back() {
+        let fault = Fault::Overloaded { service: "calc".into() };
+        assert_eq!(fault.reply().retry_after, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_guest_cannot_choose_a_status_that_is_no_fault() {
+        let fault = Fault::Guest { status: 200, name: "odd".into(), message: String::new() };
+        assert_eq!(fault.reply().status, StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

@@ -1,0 +1,154 @@
+//! The accept loop: it cannot be killed or held up.
+
+use super::{Front, connection};
+use crate::crew::StopSignal;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tracing::warn;
+
+const BACKLOG: i32 = 4_096;
+const PAUSE_MIN: Duration = Duration::from_millis(5);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Binds an address. It can be bound again at once after a restart.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Open connections, in all and by address.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Connections {
+    /// Counts a connection in, unless there are too many.
+    fn enter(self: &Arc<Self>, from: IpAddr, total: usize, per_address: usize) -> Option<Entered> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if total <= open.total {
+            return None;
+        }
+        if !from.is_loopback() {
+            let count = open.by_address.entry(from).or_default();
+            if per_address <= *count {
+                return None;
+            }
+            *count += 1;
+        }
+        open.total += 1;
+        Some(Entered { connections: self.clone(), from })
+    }
+}
+
+struct Entered {
+    connections: Arc<Connections>,
+    from: IpAddr,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.total -= 1;
+        if let Some(count) = open.by_address.get_mut(&self.from) {
+            *count -= 1;
+            if *count == 0 {
+                open.by_address.remove(&self.from);
+            }
+        }
+    }
+}
+
+impl Front {
+    /// Takes connections until told to stop; then lets go of the address.
+    ///
+    /// Running out of descriptors is a bad minute, not the end of the host: the
+    /// loop pauses, longer each time, and tries again.
+    pub(crate) async fn accept(
+        self: Arc<Self>,
+        listener: TcpListener,
+        connections: Arc<Connections>,
+        mut closing: watch::Receiver<bool>,
+    ) {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = closing.wait_for(|closing| *closing) => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, from)) => {
+                    pause = PAUSE_MIN;
+                    self.take(stream, from.ip(), &connections);
+                }
+                Err(error) if is_the_peers_doing(&error) => (),
+                Err(error) => {
+                    warn!(%error, ?pause, "cannot accept connections");
+                    tokio::select! {
+                        _ = closing.wait_for(|closing| *closing) => return,
+                        () = tokio::time::sleep(pause) => pause = PAUSE_MAX.min(pause * 2),
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(self: &Arc<Self>, stream: TcpStream, from: IpAddr, connections: &Arc<Connections>) {
+        let limits = &self.limits;
+        let (total, per_address) = (limits.connections_max, limits.connections_per_address_max);
+        let Some(entered) = connections.enter(from, total, per_address) else {
+            warn!(%from, "too many connections, one turned away");
+            return;
+        };
+        // Without it, small answers wait for acknowledgements.
+        let _ = stream.set_nodelay(true);
+        let front = self.clone();
+        self.crew.hire("connection", |stop: StopSignal| async move {
+            connection::serve(front, stream, stop).await;
+            drop(entered);
+        });
+    }
+}
+
+fn is_the_peers_doing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_bounded_in_all_and_others_by_address_too() {
+        let connections = Arc::new(Connections::default());
+        let enter = |from: [u8; 4]| connections.enter(from.into(), 3, 1);
+        let _first = enter([10, 0, 0, 1]).unwrap();
+        assert!(enter([10, 0, 0, 1]).is_none());
+        let second = enter([127, 0, 0, 1]).unwrap();
+        let _third = enter([127, 0, 0, 1]).unwrap();
+        assert!(enter([10, 0, 0, 2]).is_none());
+        drop(second);
+        assert!(enter([10, 0, 0, 2]).is_some());
+    }
+}

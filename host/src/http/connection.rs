@@ -1,0 +1,135 @@
+//! One connection: its protocol, its bounds, its end.
+
+use super::Front;
+use super::clock::{self, Clock, Clocked, InRequest};
+use super::respond::Respond;
+use crate::crew::{Crew, StopSignal};
+use bytes::Bytes;
+use http::{Request, Response, Version};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tracing::debug;
+
+/// Requests that a connection carries before it is closed.
+const REQUESTS_MAX: u64 = 1_000_000;
+
+/// Serves a connection until it ends, overstays, or the host stops.
+pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, mut stop: StopSignal) {
+    let clock = Clock::new();
+    let io = Clocked::new(TokioIo::new(stream), clock.clone());
+    let service = service_fn({
+        let (front, clock) = (front.clone(), clock.clone());
+        move |request: Request<Incoming>| {
+            let is_http2 = request.version() == Version::HTTP_2;
+            let guard = clock.request(is_http2);
+            let is_last = clock.requests_total() == REQUESTS_MAX;
+            let front = front.clone();
+            async move {
+                let mut response = front.answer(request).await;
+                if is_last && !is_http2 {
+                    let close = http::HeaderValue::from_static("close");
+                    response.headers_mut().insert(http::header::CONNECTION, close);
+                }
+                let response = response.map(|body| Guarded { body, _guard: guard });
+                Ok::<Response<Guarded>, Infallible>(response)
+            }
+        }
+    });
+    let builder = builder(&front);
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut looks = tokio::time::interval(clock::interval(&front.limits));
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    debug!(%error, "connection ended");
+                }
+                return;
+            }
+            () = stop.stopped(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            _ = looks.tick() => {
+                if let Some(reason) = clock.overdue(&front.limits) {
+                    debug!(reason, "connection closed");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn builder(front: &Front) -> auto::Builder<CrewExecutor> {
+    let limits = &front.limits;
+    let mut builder = auto::Builder::new(CrewExecutor(front.crew.clone()));
+    // The host judges heads itself and answers in its own words; these are the
+    // bounds of what it is ready to look at.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_headers(limits.headers_max * 2)
+        .max_buf_size((limits.head_bytes_max * 4).max(64 << 10))
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100)
+        .initial_stream_window_size(64 << 10)
+        .initial_connection_window_size(1 << 20)
+        .max_header_list_size(u32::try_from(limits.head_bytes_max * 2).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(20)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+/// Starts the tasks of HTTP/2 streams as part of the crew.
+#[derive(Clone)]
+struct CrewExecutor(Crew);
+
+impl<F> hyper::rt::Executor<F> for CrewExecutor
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, work: F) {
+        self.0.hire("stream", |_stop| work);
+    }
+}
+
+/// A body that keeps its request open until it is over.
+struct Guarded {
+    body: Respond,
+    _guard: InRequest,
+}
+
+impl Body for Guarded {
+    type Data = Bytes;
+    type Error = crate::fault::Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,151 @@
+//! Answers and faults as HTTP responses.
+
+use crate::call::{Answer, AnswerBody};
+use crate::fault::Fault;
+use crate::gate::Permit;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{Stream, ready};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    RETRY_AFTER, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{Method, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tracing::debug;
+
+/// The body of a response. An error breaks the response off: it never looks
+/// whole to the client.
+pub(super) struct Respond {
+    content: Content,
+    /// Held until the body is over.
+    permit: Option<Permit>,
+}
+
+enum Content {
+    Bytes(Option<Bytes>),
+    Stream(BoxStream<'static, Result<Bytes, Fault>>),
+}
+
+impl Respond {
+    fn bytes(bytes: impl Into<Bytes>) -> Self {
+        Self { content: Content::Bytes(Some(bytes.into())), permit: None }
+    }
+}
+
+impl Body for Respond {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let next = match &mut self.content {
+            Content::Bytes(bytes) => bytes.take().filter(|bytes| !bytes.is_empty()).map(Ok),
+            Content::Stream(chunks) => ready!(Pin::new(chunks).poll_next(cx)),
+        };
+        if !matches!(next, Some(Ok(_))) {
+            self.permit = None;
+        }
+        if let Some(Err(fault)) = &next {
+            debug!(%fault, "answer broken off");
+        }
+        Poll::Ready(next.map(|chunk| chunk.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Bytes(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Content::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Bytes(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Content::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// What a call came to, as a response.
+pub(super) fn outcome(
+    outcome: Result<Answer, Fault>,
+    verb: &Method,
+    permit: Permit,
+) -> Response<Respond> {
+    let Answer { status, mut headers, body } = match outcome {
+        Ok(answer) => answer,
+        Err(fault) => return self::fault(&fault),
+    };
+    remove_connection_headers(&mut headers);
+    let content = match body {
+        AnswerBody::Empty => Content::Bytes(None),
+        AnswerBody::Bytes(bytes) => Content::Bytes(Some(bytes)),
+        AnswerBody::Stream(_) if verb == Method::HEAD => Content::Bytes(None),
+        AnswerBody::Stream(chunks) => Content::Stream(chunks),
+    };
+    if matches!(content, Content::Bytes(_)) && verb != Method::HEAD {
+        headers.remove(CONTENT_LENGTH);
+    }
+    let mut response = Response::new(Respond { content, permit: Some(permit) });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Headers that belong to a connection, which is the host's.
+fn remove_connection_headers(headers: &mut HeaderMap) {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+}
+
+/// A fault as JSON.
+pub(super) fn fault(fault: &Fault) -> Response<Respond> {
+    let reply = fault.reply();
+    let mut response = Response::new(Respond::bytes(fault.body()));
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    if let Some(after) = reply.retry_after {
+        headers.insert(RETRY_AFTER, after.as_secs().into());
+    }
+    if let Fault::VerbNotAllowed { allow, .. } = fault
+        && let Ok(allow) = HeaderValue::from_str(allow)
+    {
+        headers.insert(ALLOW, allow);
+    }
+    // What the client sent may still be on its way; it is not waited for.
+    if matches!(fault, Fault::BodyTooLarge { .. } | Fault::SlowSender) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// What a path takes, for `OPTIONS`.
+pub(super) fn options(allow: &str) -> Response<Respond> {
+    let mut response = Response::new(Respond::bytes(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+/// A JSON value.
+pub(super) fn json(status: StatusCode, value: &serde_json::Value) -> Response<Respond> {
+    let mut response = Response::new(Respond::bytes(value.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");

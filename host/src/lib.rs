@@ -1,0 +1,42 @@
+//! The Picolet host: a folder of Wasm files becomes a running set of services.
+//!
+//! `docs/ARCHITECTURE.md` is the map. Imports go down the layers only, which
+//! the `tidy` test holds.
+
+mod admin;
+mod app;
+mod block;
+mod call;
+mod capability;
+pub mod cli;
+mod client;
+mod crew;
+mod declaration;
+mod digest;
+mod engine;
+mod fault;
+mod gate;
+mod http;
+mod keys;
+mod limits;
+mod live;
+mod loader;
+mod manifest;
+mod name;
+mod outbound;
+mod path;
+mod pool;
+mod publish;
+mod record;
+mod registry;
+mod route;
+mod settings;
+mod telemetry;
+mod travel;
+
+pub use app::{BuildError, Host};
+pub use crew::Report;
+pub use keys::{Complaint, Keys};
+pub use settings::Settings;
+/// A value of a setting.
+pub use toml::Value;

@@ -1,0 +1,587 @@
+//! The one task that owns the folder's state and the live table.
+
+use super::folder::{Folder, Stamp, module_of};
+use super::job::{JOBS_AT_ONCE, Workshop};
+use super::plan::{Plan, Standing, admit, without};
+use super::settle::{Change, QUIET, Settling, Verdict};
+use super::{ModuleState, ModuleView, RESCAN, Refusal, RevisionView};
+use crate::call::Neighbours;
+use crate::crew::{Crew, StopSignal};
+use crate::engine::{Engine, Slots};
+use crate::limits::HostLimits;
+use crate::live::Live;
+use crate::name::Name;
+use crate::pool::Service;
+use crate::publish::{Publisher, Snapshots, published};
+use crate::registry::Registry;
+use crate::settings::Settings;
+use crate::telemetry::Announcer;
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+/// What others see of the loader.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    views: Snapshots<Vec<ModuleView>>,
+    ready: watch::Receiver<bool>,
+}
+
+impl Desk {
+    /// Every module of the folder.
+    pub(crate) fn modules(&self) -> Arc<Vec<ModuleView>> {
+        self.views.take()
+    }
+
+    /// Whether the first scan is done.
+    pub(crate) fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+}
+
+/// The loader, before it runs.
+pub(crate) struct Loader {
+    workshop: Arc<Workshop>,
+    live: Publisher<Live>,
+    registry: Arc<Registry>,
+    announcer: Announcer,
+    domain: String,
+    node: String,
+    drain_max: Duration,
+    modules_max: usize,
+    started: Instant,
+    modules: BTreeMap<String, Module>,
+    settling: Settling,
+    events: Arc<Events>,
+    results: (mpsc::Sender<Outcome>, mpsc::Receiver<Outcome>),
+    views: Publisher<Vec<ModuleView>>,
+    ready: watch::Sender<bool>,
+    /// Files of the first scan that are not settled one way or the other.
+    awaited: BTreeSet<String>,
+    batch: u64,
+    look_again: Option<Instant>,
+}
+
+/// A file of the folder.
+#[derive(Default)]
+struct Module {
+    /// How the file looked when it was last taken.
+    taken: Option<Stamp>,
+    loading: bool,
+    /// A newer save waits for the one that is loading.
+    again: bool,
+    live: Option<Revision>,
+    /// Loaded, and kept from being live by a conflict alone.
+    parked: Option<Revision>,
+    refusal: Option<String>,
+    before: Vec<RevisionView>,
+    missing_since: Option<Instant>,
+}
+
+#[derive(Clone)]
+struct Revision {
+    standing: Standing,
+    load_ms: u64,
+    live_since: SystemTime,
+}
+
+/// What came of loading a file.
+struct Outcome {
+    file: String,
+    started: Instant,
+    batch: u64,
+    loaded: Result<Arc<Service>, Refusal>,
+}
+
+/// Revisions before the live one that are listed.
+const HISTORY_MAX: usize = 8;
+/// Outcomes that wait for the loader.
+const OUTCOMES_WAITING: usize = 64;
+
+/// What the loader works with.
+pub(crate) struct Tools {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) live: Publisher<Live>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) neighbours: Arc<dyn Neighbours>,
+    pub(crate) crew: Crew,
+    pub(crate) announcer: Announcer,
+    pub(crate) domain: String,
+}
+
+impl Loader {
+    pub(crate) fn new(settings: &Settings, tools: Tools) -> (Self, Desk) {
+        let limits: HostLimits = settings.limits;
+        let folder = Folder { path: settings.folder.clone(), links_out: settings.links_out };
+        let workshop = Workshop {
+            folder,
+            engine: tools.engine,
+            limits,
+            neighbours: tools.neighbours,
+            slots: tools.slots,
+            crew: tools.crew,
+            jobs: Semaphore::new(JOBS_AT_ONCE),
+        };
+        let (views, seen) = published(Vec::new());
+        let ready = watch::Sender::new(false);
+        let desk = Desk { views: seen, ready: ready.subscribe() };
+        let loader = Self {
+            workshop: Arc::new(workshop),
+            live: tools.live,
+            registry: tools.registry,
+            announcer: tools.announcer,
+            domain: tools.domain,
+            node: settings.node.clone(),
+            drain_max: Duration::from_millis(limits.drain_ms_max),
+            modules_max: limits.modules_max,
+            started: Instant::now(),
+            modules: BTreeMap::new(),
+            settling: Settling::default(),
+            events: Arc::default(),
+            results: mpsc::channel(OUTCOMES_WAITING),
+            views,
+            ready,
+            awaited: BTreeSet::new(),
+            batch: 0,
+            look_again: None,
+        };
+        (loader, desk)
+    }
+
+    /// Watches and loads until told to stop; what is live stays live.
+    pub(crate) async fn run(mut self, mut stop: StopSignal) {
+        let mut watcher = self.watch();
+        let events = self.events.clone();
+        self.scan(true);
+        self.note_ready();
+        let mut rescan = Instant::now() + RESCAN;
+        loop {
+            let next = self.look_again.map_or(rescan, |at| at.min(rescan));
+            tokio::select! {
+                () = stop.stopped() => return,
+                Some(outcome) = self.results.1.recv() => self.take_outcome(outcome),
+                () = events.came.notified() => {
+                    self.take_events();
+                    self.scan(false);
+                }
+                () = sleep_until(next) => {
+                    if rescan <= Instant::now() {
+                        rescan = Instant::now() + RESCAN;
+                        watcher = watcher.or_else(|| self.watch());
+                        self.rearm(watcher.as_mut());
+                        self.reclaim();
+                    }
+                    self.look_again = None;
+                    self.scan(false);
+                }
+            }
+            self.note_ready();
+        }
+    }
+
+    fn watch(&self) -> Option<RecommendedWatcher> {
+        let events = self.events.clone();
+        let watcher = notify::recommended_watcher(move |event| events.note(event));
+        match watcher {
+            Ok(mut watcher) => {
+                self.rearm(Some(&mut watcher));
+                Some(watcher)
+            }
+            Err(error) => {
+                warn!(%error, "folder is looked through every 30 s only, it cannot be watched");
+                None
+            }
+        }
+    }
+
+    /// Watches the folder anew: it may have been replaced by another.
+    fn rearm(&self, watcher: Option<&mut RecommendedWatcher>) {
+        let Some(watcher) = watcher else { return };
+        let folder = &self.workshop.folder.path;
+        if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+            warn!(folder = %folder.display(), %error, "folder cannot be watched");
+        }
+    }
+
+    fn take_events(&mut self) {
+        let now = self.started.elapsed();
+        let Noted { changes, lost } = self.events.take();
+        if lost {
+            warn!("events of the folder were lost, looking through all of it");
+            self.settling.lose_track(now);
+        }
+        for (file, change) in changes {
+            if let Some(module) = module_of(&file) {
+                self.settling.see(&module, change, now);
+            }
+        }
+    }
+
+    /// Looks at every file and begins what is to be done.
+    fn scan(&mut self, is_first: bool) {
+        let found = match self.workshop.folder.scan() {
+            Ok(found) => found,
+            Err(error) => {
+                let folder = self.workshop.folder.path.display().to_string();
+                warn!(folder, %error, "folder cannot be listed; what is live stays live");
+                return;
+            }
+        };
+        self.batch += 1;
+        let (now, wall) = (self.started.elapsed(), SystemTime::now());
+        for (file, stamp) in &found {
+            let known = self.modules.get(file);
+            if known.is_none() && self.modules_max <= self.modules.len() {
+                let max = self.modules_max;
+                warn!(file, max, "not looked at, the folder holds too many modules");
+                continue;
+            }
+            let module = self.modules.entry(file.clone()).or_default();
+            module.missing_since = None;
+            if module.taken.as_ref() == Some(stamp) {
+                self.settling.forget(file);
+                continue;
+            }
+            match self.settling.judge(file, stamp.age(wall), now) {
+                Verdict::Whole => {
+                    self.settling.forget(file);
+                    module.taken = Some(stamp.clone());
+                    if is_first {
+                        self.awaited.insert(file.clone());
+                    }
+                    self.begin(file);
+                }
+                Verdict::Wait(at) => {
+                    if is_first {
+                        self.awaited.insert(file.clone());
+                    }
+                    self.wake_at(self.started + at);
+                }
+                Verdict::BeingWritten => (),
+            }
+        }
+        self.look_for_missing(&found);
+        self.render();
+    }
+
+    fn look_for_missing(&mut self, found: &BTreeMap<String, Stamp>) {
+        let now = Instant::now();
+        let gone: Vec<String> =
+            self.modules.keys().filter(|file| !found.contains_key(*file)).cloned().collect();
+        for file in gone {
+            let Some(module) = self.modules.get_mut(&file) else { continue };
+            // An editor may take a file away for a moment before it puts the
+            // new one there.
+            let since = *module.missing_since.get_or_insert(now);
+            if now < since + QUIET && module.live.is_some() {
+                self.wake_at(since + QUIET);
+            } else {
+                self.remove(&file);
+            }
+        }
+    }
+
+    fn wake_at(&mut self, at: Instant) {
+        self.look_again = Some(self.look_again.map_or(at, |known| known.min(at)));
+    }
+
+    /// Begins to load a file, or notes that it must be loaded once more.
+    fn begin(&mut self, file: &str) {
+        let Some(module) = self.modules.get_mut(file) else { return };
+        if module.loading {
+            module.again = true;
+            return;
+        }
+        module.loading = true;
+        let live = module.live.as_ref().map(|revision| &revision.standing.service);
+        let registration =
+            live.map(|live| (live.declaration.name.clone(), live.registration.clone()));
+        let (file, batch, started) = (file.to_owned(), self.batch, Instant::now());
+        let (workshop, sender) = (self.workshop.clone(), self.results.0.clone());
+        self.workshop.crew.hire("load", |_stop| async move {
+            let loaded = workshop.load(file.clone(), registration).await;
+            // The loader has stopped when nobody listens.
+            let _ = sender.send(Outcome { file, started, batch, loaded }).await;
+        });
+    }
+
+    fn take_outcome(&mut self, outcome: Outcome) {
+        let Outcome { file, started, batch, loaded } = outcome;
+        let Some(module) = self.modules.get_mut(&file) else {
+            info!(file, "was removed while it was loading");
+            return;
+        };
+        module.loading = false;
+        let again = std::mem::take(&mut module.again);
+        match loaded {
+            Ok(service) => {
+                let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let standing = Standing { service, batch };
+                let revision = Revision { standing, load_ms, live_since: SystemTime::now() };
+                self.present(&file, revision);
+            }
+            Err(refusal) => {
+                module.parked = None;
+                self.refuse(&file, &refusal);
+            }
+        }
+        if again {
+            self.begin(&file);
+        } else {
+            self.awaited.remove(&file);
+        }
+        self.render();
+    }
+
+    fn refuse(&mut self, file: &str, refusal: &Refusal) {
+        let reason = refusal.to_string();
+        self.announcer.say(&format!("refused {file}: {reason}"));
+        if let Some(module) = self.modules.get_mut(file) {
+            module.refusal = Some(reason);
+        }
+    }
+
+    /// A loaded service asks to be live.
+    fn present(&mut self, file: &str, revision: Revision) {
+        let standing: BTreeMap<Name, Standing> = self.standing();
+        match admit(&standing, &revision.standing) {
+            Plan::Refuse(conflict) => {
+                if let Some(module) = self.modules.get_mut(file) {
+                    module.parked = Some(revision);
+                }
+                self.refuse(file, &conflict.into());
+            }
+            Plan::Publish { live, giving_way } => {
+                self.swap_in(file, revision, live);
+                for (name, conflict) in giving_way {
+                    let other = format!("{name}.wasm");
+                    self.give_way(&other);
+                    self.refuse(&other, &conflict.into());
+                }
+                self.present_parked();
+            }
+        }
+    }
+
+    fn standing(&self) -> BTreeMap<Name, Standing> {
+        let live = self.modules.values().filter_map(|module| module.live.as_ref());
+        live.map(|r| (r.standing.service.module.clone(), r.standing.clone())).collect()
+    }
+
+    fn swap_in(&mut self, file: &str, revision: Revision, live: Live) {
+        let service = revision.standing.service.clone();
+        let load_ms = revision.load_ms;
+        let Some(module) = self.modules.get_mut(file) else { return };
+        module.refusal = None;
+        module.parked = None;
+        let before = module.live.replace(revision);
+        if let Some(before) = &before {
+            module.before.insert(0, before.view());
+            module.before.truncate(HISTORY_MAX);
+        }
+        // From here on callers find the new revision.
+        drop(self.live.publish(live));
+        let record = service.record(&self.domain, &self.node);
+        self.registry.put_local(&service.manifest.key, record);
+        let verb = if before.is_some() { "swapped" } else { "serving" };
+        if let Some(before) = before {
+            let before = before.standing.service;
+            if before.registration != service.registration
+                || before.manifest.key != service.manifest.key
+            {
+                self.registry.remove_local(&before.manifest.key, &before.registration);
+            }
+            self.retire(before);
+        }
+        let declaration = &service.declaration;
+        let root = if declaration.root.is_empty() { "/" } else { &declaration.root };
+        let (name, version, digest) = (&declaration.name, &declaration.version, service.digest);
+        self.announcer
+            .say(&format!("{verb} {name} {version} ({digest}) at {root} in {load_ms} ms"));
+    }
+
+    /// A live module makes room for one that comes before it.
+    fn give_way(&mut self, file: &str) {
+        let Some(module) = self.modules.get_mut(file) else { return };
+        let Some(revision) = module.live.take() else { return };
+        let service = revision.standing.service.clone();
+        module.parked = Some(revision);
+        self.registry.remove_local(&service.manifest.key, &service.registration);
+    }
+
+    /// Whoever was kept out by a conflict asks again, in byte order.
+    fn present_parked(&mut self) {
+        let parked: Vec<String> = self
+            .modules
+            .iter()
+            .filter(|(_, module)| module.parked.is_some() && !module.loading)
+            .map(|(file, _)| file.clone())
+            .collect();
+        for file in parked {
+            let standing = self.standing();
+            let Some(module) = self.modules.get_mut(&file) else { continue };
+            let Some(mut revision) = module.parked.take() else { continue };
+            // It came later than whatever is live by now.
+            revision.standing.batch = 0;
+            match admit(&standing, &revision.standing) {
+                Plan::Publish { live, .. } => {
+                    revision.live_since = SystemTime::now();
+                    self.swap_in(&file, revision, live);
+                }
+                Plan::Refuse(_) => module.parked = Some(revision),
+            }
+        }
+    }
+
+    fn remove(&mut self, file: &str) {
+        let Some(module) = self.modules.remove(file) else { return };
+        self.settling.forget(file);
+        self.awaited.remove(file);
+        let Some(revision) = module.live else { return };
+        let service = revision.standing.service;
+        // The module is no longer among those that stand.
+        let next = without(&self.standing(), &service.module);
+        drop(self.live.publish(next));
+        self.registry.remove_local(&service.manifest.key, &service.registration);
+        let (name, version) = (&service.declaration.name, &service.declaration.version);
+        self.announcer.say(&format!("removed {name} {version} ({})", service.digest));
+        self.retire(service);
+        self.present_parked();
+    }
+
+    /// Lets a revision that is no longer found finish what it has begun.
+    fn retire(&self, service: Arc<Service>) {
+        service.close();
+        let drain_max = self.drain_max;
+        self.workshop.crew.hire("drain", |mut stop| async move {
+            tokio::select! {
+                () = stop.stopped() => (),
+                drained = tokio::time::timeout(drain_max, service.emptied()) => {
+                    if drained.is_err() {
+                        let name = &service.declaration.name;
+                        let (inside, _) = service.load();
+                        warn!(service = %name, inside, "still answering after the drain");
+                    }
+                }
+            }
+        });
+    }
+
+    fn reclaim(&self) {
+        let now = Instant::now();
+        for revision in self.modules.values().filter_map(|module| module.live.as_ref()) {
+            revision.standing.service.reclaim(now);
+        }
+    }
+
+    fn note_ready(&mut self) {
+        if self.awaited.is_empty() && !*self.ready.borrow() {
+            self.ready.send_replace(true);
+            self.announcer.say("ready");
+            if self.modules.is_empty() {
+                let folder = self.workshop.folder.path.display();
+                self.announcer.say(&format!(
+                    "{folder} holds no module yet: put a .wasm file there, \
+                     or make a service with `picolet new NAME`"
+                ));
+            }
+        }
+    }
+
+    fn render(&mut self) {
+        let views = self.modules.iter().map(|(file, module)| module.view(file)).collect();
+        drop(self.views.publish(views));
+    }
+}
+
+impl Module {
+    fn view(&self, file: &str) -> ModuleView {
+        let state = match (&self.refusal, &self.live) {
+            (Some(_), _) => ModuleState::Refused,
+            (None, Some(_)) => ModuleState::Serving,
+            (None, None) => ModuleState::Loading,
+        };
+        let live = self.live.iter().map(Revision::view);
+        ModuleView {
+            file: file.to_owned(),
+            state,
+            refusal: self.refusal.clone(),
+            revisions: live.chain(self.before.iter().cloned()).collect(),
+        }
+    }
+}
+
+impl Revision {
+    fn view(&self) -> RevisionView {
+        let service = &self.standing.service;
+        RevisionView {
+            service: service.declaration.name.to_string(),
+            version: service.declaration.version.to_string(),
+            digest: service.digest,
+            load_ms: self.load_ms,
+            live_since: self.live_since,
+        }
+    }
+}
+
+/// What the watcher's thread has reported.
+#[derive(Default)]
+struct Events {
+    noted: Mutex<Noted>,
+    came: Notify,
+}
+
+#[derive(Default)]
+struct Noted {
+    changes: Vec<(String, Change)>,
+    lost: bool,
+}
+
+/// Reports that are kept; more are as good as lost.
+const CHANGES_MAX: usize = 100_000;
+
+impl Events {
+    fn take(&self) -> Noted {
+        std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, event: notify::Result<notify::Event>) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Ok(event) if event.need_rescan() => noted.lost = true,
+            Ok(event) => {
+                let changes = changes_of(&event);
+                if CHANGES_MAX < noted.changes.len() + changes.len() {
+                    noted.lost = true;
+                    noted.changes.clear();
+                } else {
+                    noted.changes.extend(changes);
+                }
+            }
+            Err(_) => noted.lost = true,
+        }
+        drop(noted);
+        self.came.notify_one();
+    }
+}
+
+/// What an event says of which files.
+fn changes_of(event: &notify::Event) -> Vec<(String, Change)> {
+    let change = match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Change::Closed,
+        EventKind::Modify(ModifyKind::Data(_)) => Change::Written,
+        EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => Change::Renamed,
+        EventKind::Create(_) => Change::Created,
+        _ => return Vec::new(),
+    };
+    let name = |path: &std::path::PathBuf| {
+        Some((path.file_name()?.to_string_lossy().into_owned(), change))
+    };
+    event.paths.iter().filter_map(name).collect()
+}

@@ -1,0 +1,283 @@
+//! The watched folder: listing it, and reading a file once, without being led
+//! out of it or held up by what is not a file.
+
+use super::Refusal;
+use crate::name::Name;
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The folder that is watched.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
+    pub(super) links_out: bool,
+}
+
+/// What a file looks like from outside; a file that looks the same was not
+/// written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    wasm: FileStamp,
+    manifest: FileStamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum FileStamp {
+    There { device: u64, inode: u64, len: u64, modified: (i64, i64), changed: (i64, i64) },
+    Absent,
+    Odd(String),
+}
+
+/// The bytes of a module and its manifest, read once.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) wasm: Vec<u8>,
+    pub(super) manifest: Option<String>,
+}
+
+/// Bounds on what is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadLimits {
+    pub(super) module_bytes_max: u64,
+    pub(super) manifest_bytes_max: u64,
+}
+
+impl Stamp {
+    /// How long ago the youngest of the files was changed.
+    pub(super) fn age(&self, now: SystemTime) -> Duration {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let age = |file: &FileStamp| match file {
+            FileStamp::There { changed: (seconds, nanos), .. } => {
+                let seconds = u64::try_from(*seconds).unwrap_or_default();
+                let nanos = u32::try_from(*nanos).unwrap_or_default();
+                now.saturating_sub(Duration::new(seconds, nanos))
+            }
+            _ => Duration::MAX,
+        };
+        age(&self.wasm).min(age(&self.manifest))
+    }
+}
+
+impl Folder {
+    /// Every module file by name, with its stamp.
+    pub(super) fn scan(&self) -> io::Result<BTreeMap<String, Stamp>> {
+        let mut found = BTreeMap::new();
+        for entry in fs::read_dir(&self.path)? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            if is_module(&name) {
+                found.insert(name.to_string(), self.stamp(&name));
+            }
+        }
+        Ok(found)
+    }
+
+    fn stamp(&self, file: &str) -> Stamp {
+        let stamp = |file: &str| match fs::metadata(self.path.join(file)) {
+            Ok(metadata) => FileStamp::There {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+                len: metadata.len(),
+                modified: (metadata.mtime(), metadata.mtime_nsec()),
+                changed: (metadata.ctime(), metadata.ctime_nsec()),
+            },
+            Err(error) => match fs::symlink_metadata(self.path.join(file)) {
+                Err(_) => FileStamp::Absent,
+                Ok(_) => FileStamp::Odd(error.to_string()),
+            },
+        };
+        Stamp { wasm: stamp(file), manifest: stamp(&manifest_of(file)) }
+    }
+
+    /// Reads a module and its manifest.
+    pub(super) fn read(&self, file: &str, limits: &ReadLimits) -> Result<Loaded, Refusal> {
+        let wasm = self.read_file(file, limits.module_bytes_max)?;
+        if wasm.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        let manifest_file = manifest_of(file);
+        let manifest = match self.read_file(&manifest_file, limits.manifest_bytes_max) {
+            Ok(bytes) => Some(String::from_utf8(bytes).map_err(|_| {
+                let kind = io::ErrorKind::InvalidData;
+                Refusal::Unreadable(io::Error::new(kind, format!("{manifest_file} is not UTF-8")))
+            })?),
+            Err(Refusal::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(refusal) => return Err(refusal),
+        };
+        Ok(Loaded { wasm, manifest })
+    }
+
+    fn read_file(&self, file: &str, bytes_max: u64) -> Result<Vec<u8>, Refusal> {
+        let descriptor = self.open(file)?;
+        let stat = fstat(&descriptor).map_err(|error| Refusal::Unreadable(error.into()))?;
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => None,
+            FileType::Directory => Some("a directory"),
+            FileType::Fifo => Some("a pipe"),
+            FileType::Socket => Some("a socket"),
+            _ => Some("a device"),
+        };
+        if let Some(kind) = kind {
+            return Err(Refusal::NotAFile(kind));
+        }
+        let bytes = u64::try_from(stat.st_size).unwrap_or_default();
+        if bytes_max < bytes {
+            return Err(Refusal::TooLarge { bytes, max: bytes_max });
+        }
+        let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+        let mut file = fs::File::from(descriptor).take(bytes_max + 1);
+        file.read_to_end(&mut content).map_err(Refusal::Unreadable)?;
+        if bytes_max < content.len() as u64 {
+            return Err(Refusal::TooLarge { bytes: content.len() as u64, max: bytes_max });
+        }
+        Ok(content)
+    }
+
+    /// Opens a file below the folder. Pipes do not block, links do not lead
+    /// out.
+    fn open(&self, file: &str) -> Result<OwnedFd, Refusal> {
+        if self.links_out {
+            return open_beneath(&self.path, Path::new(file), ResolveFlags::empty());
+        }
+        let error = match open_beneath(&self.path, Path::new(file), ResolveFlags::BENEATH) {
+            Err(Refusal::LinkOut) => Refusal::LinkOut,
+            opened => return opened,
+        };
+        // An absolute link may still lead to somewhere in the folder.
+        let (Ok(folder), Ok(target)) =
+            (fs::canonicalize(&self.path), fs::canonicalize(self.path.join(file)))
+        else {
+            return Err(error);
+        };
+        match target.strip_prefix(&folder) {
+            Ok(inside) => open_beneath(&folder, inside, ResolveFlags::BENEATH),
+            Err(_) => Err(error),
+        }
+    }
+}
+
+fn open_beneath(folder: &Path, file: &Path, resolve: ResolveFlags) -> Result<OwnedFd, Refusal> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let open = || {
+        let folder = rustix::fs::open(folder, flags | OFlags::DIRECTORY, Mode::empty())?;
+        openat2(folder, file, flags | OFlags::NONBLOCK, Mode::empty(), resolve)
+    };
+    open().map_err(|error| match error {
+        rustix::io::Errno::XDEV => Refusal::LinkOut,
+        rustix::io::Errno::LOOP => Refusal::LinkNowhere,
+        rustix::io::Errno::NXIO => Refusal::NotAFile("a socket"),
+        rustix::io::Errno::NOENT if fs::symlink_metadata(folder.join(file)).is_ok() => {
+            Refusal::LinkNowhere
+        }
+        error => Refusal::Unreadable(error.into()),
+    })
+}
+
+/// Whether a name in the folder is a module's.
+pub(super) fn is_module(file: &str) -> bool {
+    file.ends_with(".wasm") && !file.starts_with('.') && !file.ends_with('~')
+}
+
+/// The module that an event on a file is about, if any.
+pub(super) fn module_of(file: &str) -> Option<String> {
+    if is_module(file) {
+        return Some(file.to_owned());
+    }
+    let stem = file.strip_suffix(".toml").filter(|stem| !stem.starts_with('.'))?;
+    Some(format!("{stem}.wasm"))
+}
+
+/// The name of a module's manifest.
+fn manifest_of(file: &str) -> String {
+    format!("{}.toml", file.strip_suffix(".wasm").unwrap_or(file))
+}
+
+/// The module's name, from the name of its file.
+pub(super) fn module_name(file: &str) -> Result<Name, Refusal> {
+    let stem = file.strip_suffix(".wasm").unwrap_or(file);
+    let name = Name::parse(stem).map_err(Refusal::Name)?;
+    if name.as_str() == "picolet" { Err(Refusal::ReservedName) } else { Ok(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    const LIMITS: ReadLimits = ReadLimits { module_bytes_max: 10, manifest_bytes_max: 10 };
+
+    fn folder() -> (tempfile::TempDir, Folder) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("services");
+        fs::create_dir(&path).unwrap();
+        (dir, Folder { path, links_out: false })
+    }
+
+    #[track_caller]
+    fn refused(folder: &Folder, file: &str, expected: &str) {
+        let refusal = folder.read(file, &LIMITS).unwrap_err();
+        assert_eq!(refusal.to_string(), expected);
+    }
+
+    #[test]
+    fn only_regular_files_within_bounds_are_read() {
+        let (_dir, folder) = folder();
+        fs::create_dir(folder.path.join("d.wasm")).unwrap();
+        fs::write(folder.path.join("e.wasm"), "").unwrap();
+        fs::write(folder.path.join("l.wasm"), "0123456789a").unwrap();
+        fs::write(folder.path.join("ok.wasm"), "x").unwrap();
+        fs::write(folder.path.join("ok.toml"), "y").unwrap();
+        let pipe = folder.path.join("p.wasm");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        refused(&folder, "d.wasm", "is a directory, not a regular file");
+        refused(&folder, "e.wasm", "file is empty");
+        refused(&folder, "l.wasm", "file is 11 bytes, at most 10 are allowed");
+        refused(&folder, "p.wasm", "is a pipe, not a regular file");
+        let loaded = folder.read("ok.wasm", &LIMITS).unwrap();
+        assert_eq!((loaded.wasm, loaded.manifest.as_deref()), (b"x".to_vec(), Some("y")));
+    }
+
+    #[test]
+    fn links_may_lead_within_the_folder_alone() {
+        let (dir, mut folder) = folder();
+        fs::write(dir.path().join("outside"), "x").unwrap();
+        fs::write(folder.path.join("inside"), "x").unwrap();
+        symlink("../outside", folder.path.join("out.wasm")).unwrap();
+        symlink("inside", folder.path.join("in.wasm")).unwrap();
+        symlink(folder.path.join("inside"), folder.path.join("abs.wasm")).unwrap();
+        symlink("gone", folder.path.join("gone.wasm")).unwrap();
+        refused(&folder, "out.wasm", "symbolic link leads out of the folder");
+        refused(&folder, "gone.wasm", "symbolic link leads nowhere");
+        assert!(folder.read("in.wasm", &LIMITS).is_ok());
+        assert!(folder.read("abs.wasm", &LIMITS).is_ok());
+        folder.links_out = true;
+        assert!(folder.read("out.wasm", &LIMITS).is_ok());
+    }
+
+    #[test]
+    fn a_manifest_is_a_part_of_what_a_module_looks_like() {
+        let (_dir, folder) = folder();
+        fs::write(folder.path.join("a.wasm"), "x").unwrap();
+        fs::write(folder.path.join(".b.wasm"), "x").unwrap();
+        let before = folder.scan().unwrap();
+        fs::write(folder.path.join("a.toml"), "x").unwrap();
+        let after = folder.scan().unwrap();
+        assert_eq!(before.len(), 1);
+        assert_ne!(before, after);
+        assert_eq!(module_of("a.toml").as_deref(), Some("a.wasm"));
+        assert_eq!(module_of("..data"), None);
+    }
+
+    #[test]
+    fn names_are_judged() {
+        assert!(module_name("calc.wasm").is_ok());
+        assert!(matches!(module_name("picolet.wasm"), Err(Refusal::ReservedName)));
+        assert!(matches!(module_name("a b.wasm"), Err(Refusal::Name(_))));
+    }
+}

@@ -1,0 +1,58 @@
+//! Who may be live together.
+//!
+//! Whoever is live stays; of those that came in the same scan, the first in
+//! byte order does. A plan changes nothing: it is the next table, or a reason.
+
+use crate::live::{Conflict, Live};
+use crate::name::Name;
+use crate::pool::Service;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A service that is live or wants to be, and the scan it came with.
+#[derive(Clone)]
+pub(super) struct Standing {
+    pub(super) service: Arc<Service>,
+    pub(super) batch: u64,
+}
+
+/// What follows when a service wants to be live.
+pub(super) enum Plan {
+    /// The next table, without those that give way.
+    Publish { live: Live, giving_way: Vec<(Name, Conflict)> },
+    /// It cannot be live beside what is.
+    Refuse(Conflict),
+}
+
+/// Plans the next table with `candidate` in it, in place of its module's
+/// present revision.
+pub(super) fn admit(standing: &BTreeMap<Name, Standing>, candidate: &Standing) -> Plan {
+    let module = &candidate.service.module;
+    let mut others: BTreeMap<&Name, &Standing> =
+        standing.iter().filter(|(name, _)| *name != module).collect();
+    let mut giving_way = Vec::new();
+    loop {
+        let services = others.values().map(|standing| standing.service.clone());
+        let conflict = match Live::build(services.chain([candidate.service.clone()])) {
+            Ok(live) => return Plan::Publish { live, giving_way },
+            Err((_, conflict)) => conflict,
+        };
+        let gives_way = others.get(&conflict.with).is_some_and(|other| {
+            other.batch == candidate.batch && module.as_str() < conflict.with.as_str()
+        });
+        if !gives_way {
+            return Plan::Refuse(conflict);
+        }
+        others.remove(&conflict.with);
+        let over = conflict.over;
+        giving_way.push((conflict.with, Conflict { with: module.clone(), over }));
+    }
+}
+
+/// The next table without a module.
+pub(super) fn without(standing: &BTreeMap<Name, Standing>, module: &Name) -> Live {
+    let services =
+        standing.values().filter(|s| s.service.module != *module).map(|s| s.service.clone());
+    // What was live together stays so with one less.
+    Live::build(services).unwrap_or_default()
+}

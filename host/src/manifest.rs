@@ -1,0 +1,222 @@
+//! The manifest beside a module: what was written, checked into what holds.
+
+use crate::keys::{Complaint, Keys, show};
+use crate::limits::ModuleLimits;
+use crate::name::Name;
+use crate::route::{Pattern, Verb, check_root};
+use semver::Version;
+use toml::Value;
+
+/// What a manifest says. Absent keys are absent here: what a module declares
+/// fills them, and the loader judges the two together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    pub name: Option<Name>,
+    pub version: Option<Version>,
+    pub root: Option<String>,
+    /// Whether a `wasi:http` guest sees its paths without the root.
+    pub strip: bool,
+    /// The registry key.
+    pub key: Name,
+    pub isolation: Isolation,
+    pub limits: ModuleLimits,
+    pub env: Vec<(String, String)>,
+    /// Methods of a module that declares none.
+    pub routes: Vec<ManifestRoute>,
+}
+
+/// One `[[routes]]` entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ManifestRoute {
+    pub name: Name,
+    pub verb: Verb,
+    pub pattern: Pattern,
+}
+
+/// How long an instance lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Isolation {
+    /// An instance may serve many calls.
+    Kept,
+    /// Every call gets a new one.
+    Call,
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        Self {
+            name: None,
+            version: None,
+            root: None,
+            strip: false,
+            key: default_key(),
+            isolation: Isolation::Kept,
+            limits: ModuleLimits::DEFAULT,
+            env: Vec::new(),
+            routes: Vec::new(),
+        }
+    }
+}
+
+/// The registry key of whoever names none.
+pub(crate) fn default_key() -> Name {
+    Name::parse("default").expect("is of the alphabet")
+}
+
+impl Manifest {
+    /// Checks a text; `file` names it in complaints.
+    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Vec<Complaint>> {
+        let mut keys = Keys::default();
+        keys.add_toml(text, file);
+        let mut manifest = Self::default();
+        manifest.name = keys.take("name", |value| name(value));
+        manifest.version = keys.take("version", version);
+        manifest.root = keys.take("root", |value| {
+            let root = string(value)?;
+            check_root(&root).map(|()| root).map_err(|error| error.to_string())
+        });
+        manifest.strip = keys.flag("strip").unwrap_or_default();
+        manifest.key = keys.take("key", |value| name(value)).unwrap_or_else(default_key);
+        manifest.isolation = keys.take("isolation", isolation).unwrap_or(Isolation::Kept);
+        read_limits(&mut keys, &mut manifest.limits);
+        manifest.env = read_env(&mut keys);
+        manifest.routes = keys.take("routes", routes).unwrap_or_default();
+        let complaints = keys.finish();
+        if complaints.is_empty() { Ok(manifest) } else { Err(complaints) }
+    }
+}
+
+fn read_limits(keys: &mut Keys, limits: &mut ModuleLimits) {
+    keys.number("limits.memory_mib", 1..=4_096, &mut limits.memory_mib);
+    keys.number("limits.table_elements", 1..=10_000_000, &mut limits.table_elements);
+    keys.number("limits.cpu_ms", 10..=3_600_000, &mut limits.cpu_ms);
+    keys.number("limits.wall_ms", 10..=86_400_000, &mut limits.wall_ms);
+    keys.number("limits.concurrency", 1..=1_024, &mut limits.concurrency);
+    keys.number("limits.queue", 0..=100_000, &mut limits.queue);
+    keys.number("limits.queue_ms", 0..=60_000, &mut limits.queue_ms);
+    keys.number("limits.request_body_bytes", 0..=1 << 40, &mut limits.request_body_bytes);
+    keys.number("limits.response_body_bytes", 0..=1 << 40, &mut limits.response_body_bytes);
+    keys.number("limits.outbound", 0..=1_024, &mut limits.outbound);
+    keys.number("limits.log_bytes_per_second", 0..=1 << 30, &mut limits.log_bytes_per_second);
+    keys.number("limits.kept", 0..=1_024, &mut limits.kept);
+    if limits.wall_ms < limits.cpu_ms {
+        let text = format!("is over limits.wall_ms, which is {}", limits.wall_ms);
+        keys.add_complaint("limits.cpu_ms", text);
+    }
+}
+
+fn read_env(keys: &mut Keys) -> Vec<(String, String)> {
+    let mut env = Vec::new();
+    for (name, value) in keys.below("env") {
+        match string(&value) {
+            Ok(_) if name.contains(['=', '\0']) || name.is_empty() => {
+                keys.add_complaint(&format!("env.{name}"), "is no name of a variable".into());
+            }
+            Ok(value) => env.push((name, value)),
+            Err(text) => keys.add_complaint(&format!("env.{name}"), text),
+        }
+    }
+    env
+}
+
+fn string(value: &Value) -> Result<String, String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| format!("got {}, want a text", show(value)))
+}
+
+fn name(value: &Value) -> Result<Name, String> {
+    let text = string(value)?;
+    Name::parse(&text).map_err(|error| format!("name {text:?} {error}"))
+}
+
+fn version(value: &Value) -> Result<Version, String> {
+    let text = string(value)?;
+    Version::parse(&text).map_err(|_| format!("got {text:?}, want a version such as 1.0.0"))
+}
+
+fn isolation(value: &Value) -> Result<Isolation, String> {
+    match value.as_str() {
+        Some("kept") => Ok(Isolation::Kept),
+        Some("call") => Ok(Isolation::Call),
+        _ => Err(format!("got {}, want \"kept\" or \"call\"", show(value))),
+    }
+}
+
+fn routes(value: &Value) -> Result<Vec<ManifestRoute>, String> {
+    let shape = || format!("got {}, want [[routes]] with name, type and pattern", show(value));
+    let items = value.as_array().ok_or_else(shape)?;
+    items.iter().map(|item| route(item.as_table().ok_or_else(shape)?)).collect()
+}
+
+fn route(table: &toml::Table) -> Result<ManifestRoute, String> {
+    if let Some(key) = table.keys().find(|key| !["name", "type", "pattern"].contains(&key.as_str()))
+    {
+        return Err(format!("a route has no {key}, only name, type and pattern"));
+    }
+    let part = |key: &str| table.get(key).ok_or_else(|| format!("a route lacks its {key}"));
+    let verb = string(part("type")?)?;
+    let pattern = string(part("pattern")?)?;
+    Ok(ManifestRoute {
+        name: name(part("name")?)?,
+        verb: Verb::parse(&verb).map_err(|error| error.to_string())?,
+        pattern: Pattern::parse(&pattern).map_err(|error| error.to_string())?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, expected: &[&str]) {
+        let complaints = Manifest::parse(text, "x.toml").expect_err("has mistakes");
+        let seen: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn what_is_written_holds_and_the_rest_has_defaults() {
+        let text = r#"
+            name = "calc"
+            version = "1.2.3"
+            root = "/api"
+            isolation = "call"
+            [limits]
+            memory_mib = 16
+            [env]
+            MODE = "test"
+            [[routes]]
+            name = "all"
+            type = "ANY"
+            pattern = "/{*rest}"
+        "#;
+        let manifest = Manifest::parse(text, "calc.toml").unwrap();
+        assert_eq!(manifest.name.unwrap().as_str(), "calc");
+        assert_eq!(manifest.limits.memory_mib, 16);
+        assert_eq!(manifest.limits.concurrency, ModuleLimits::DEFAULT.concurrency);
+        assert_eq!(manifest.env, [("MODE".to_owned(), "test".to_owned())]);
+        assert_eq!(manifest.isolation, Isolation::Call);
+        assert_eq!(manifest.routes.len(), 1);
+        assert_eq!(Manifest::parse("", "x.toml"), Ok(Manifest::default()));
+    }
+
+    #[test]
+    fn mistakes_name_the_key_and_the_file() {
+        refused("vresion = \"1\"", &["vresion (x.toml): no such setting"]);
+        refused(
+            "isolation = \"maybe\"\nversion = \"1\"",
+            &[
+                "version (x.toml): got \"1\", want a version such as 1.0.0",
+                "isolation (x.toml): got \"maybe\", want \"kept\" or \"call\"",
+            ],
+        );
+        refused(
+            "[limits]\ncpu_ms = 5000\nwall_ms = 1000",
+            &["limits.cpu_ms: is over limits.wall_ms, which is 1000"],
+        );
+        refused(
+            "[[routes]]\nname = \"a\"\ntype = \"LOOK\"\npattern = \"/\"",
+            &["routes (x.toml): verb \"LOOK\" is not one of GET, POST, PUT, PATCH, DELETE"],
+        );
+    }
+}

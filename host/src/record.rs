@@ -1,0 +1,294 @@
+//! Records of the registry and the rules by which they live and end.
+//!
+//! No clock and no lock: the caller says what time it is, as the time since
+//! the host started.
+
+use crate::limits::LeaseTimes;
+use crate::name::Name;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time since the host started.
+pub(crate) type Now = Duration;
+
+/// What is known of one place where a service can be called.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Record {
+    pub name: Name,
+    /// Scheme, host and port.
+    pub domain: String,
+    /// What its paths begin with.
+    pub root: String,
+    pub methods: Vec<RecordMethod>,
+    pub metadata: Map<String, Value>,
+    pub registration: String,
+    pub date: RecordDate,
+}
+
+/// One method of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RecordMethod {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub verb: String,
+    /// What stands before the first parameter.
+    #[serde(default)]
+    pub path: String,
+    /// The whole pattern, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Names of the parameters, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<Vec<String>>,
+}
+
+/// When a record came and was last renewed, as ISO 8601 in UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RecordDate {
+    pub creation: String,
+    pub last_update: String,
+}
+
+/// Whether a record's service may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Status {
+    Up,
+    Down,
+}
+
+/// Why something sent is no record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct RecordError(pub String);
+
+#[derive(Deserialize)]
+struct RawRecord {
+    name: String,
+    domain: String,
+    #[serde(default)]
+    root: String,
+    #[serde(default)]
+    methods: Vec<RecordMethod>,
+    #[serde(default)]
+    metadata: Option<Map<String, Value>>,
+    #[serde(default)]
+    registration: Option<String>,
+}
+
+impl Record {
+    /// Checks what a client sent. `make_id` is asked when it brings no
+    /// registration of its own.
+    pub(crate) fn check(
+        value: Value,
+        make_id: impl FnOnce() -> String,
+    ) -> Result<Self, RecordError> {
+        let raw: RawRecord = serde_json::from_value(value)
+            .map_err(|error| RecordError(format!("record: {error}")))?;
+        let name =
+            Name::parse(&raw.name).map_err(|error| RecordError(format!("record: name {error}")))?;
+        check_domain(&raw.domain)?;
+        let registration = raw.registration.unwrap_or_else(make_id);
+        check_id(&registration)?;
+        if !raw.root.is_empty() && !raw.root.starts_with('/') {
+            return Err(RecordError("record: root must be empty or begin with /".into()));
+        }
+        Ok(Self {
+            name,
+            domain: raw.domain.trim_end_matches('/').to_owned(),
+            root: raw.root.trim_end_matches('/').to_owned(),
+            methods: raw.methods,
+            metadata: raw.metadata.unwrap_or_default(),
+            registration,
+            date: RecordDate::default(),
+        })
+    }
+
+    /// Its version, when it says one.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.metadata.get("version").and_then(Value::as_str)
+    }
+
+    /// A method by name.
+    pub(crate) fn method(&self, name: &str) -> Option<&RecordMethod> {
+        self.methods.iter().find(|method| method.name == name)
+    }
+}
+
+/// Any text of 1 to 256 bytes without control characters can be an id.
+pub(crate) fn check_id(id: &str) -> Result<(), RecordError> {
+    if id.is_empty() || 256 < id.len() || id.chars().any(char::is_control) {
+        let text = "record: registration must be 1 to 256 bytes without control characters";
+        return Err(RecordError(text.into()));
+    }
+    Ok(())
+}
+
+fn check_domain(domain: &str) -> Result<(), RecordError> {
+    let uri: Option<http::Uri> = domain.parse().ok();
+    let is_origin = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+    });
+    if is_origin {
+        return Ok(());
+    }
+    let text = format!("record: domain {domain:?} is not an address such as http://host:8080");
+    Err(RecordError(text))
+}
+
+/// One listed record: whose it is, and how it fares.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub record: Arc<Record>,
+    pub keeper: Keeper,
+}
+
+/// Who keeps a record alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Keeper {
+    /// This host, as long as the service is live.
+    Host,
+    /// Whoever posted it, by renewing its lease.
+    Outside(Lease),
+}
+
+/// The life of an external record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lease {
+    renewed: Now,
+    failures: u32,
+    call_failed: bool,
+}
+
+impl Lease {
+    /// A new lease.
+    pub(crate) fn new(now: Now) -> Self {
+        Self { renewed: now, failures: 0, call_failed: false }
+    }
+
+    /// The service itself said that it lives. It stays down when it could not
+    /// be reached from here.
+    pub(crate) fn heartbeat(&mut self, now: Now) {
+        self.renewed = now;
+        self.call_failed = false;
+    }
+
+    /// A health check ended.
+    pub(crate) fn checked(&mut self, healthy: bool, now: Now) {
+        if healthy {
+            *self = Self::new(now);
+        } else {
+            self.failures = self.failures.saturating_add(1);
+        }
+    }
+
+    /// A call could not reach it.
+    pub(crate) fn call_failed(&mut self) {
+        self.call_failed = true;
+    }
+
+    /// Whether it may be called.
+    pub(crate) fn status(&self, times: &LeaseTimes, now: Now) -> Status {
+        let expired = times.lease <= now.saturating_sub(self.renewed);
+        if expired || self.call_failed || times.failures_down <= self.failures {
+            Status::Down
+        } else {
+            Status::Up
+        }
+    }
+
+    /// Whether it should no longer be listed.
+    pub(crate) fn is_over(&self, times: &LeaseTimes, now: Now) -> bool {
+        times.removal <= now.saturating_sub(self.renewed)
+    }
+}
+
+impl Entry {
+    /// Whether its service may be called.
+    pub(crate) fn status(&self, times: &LeaseTimes, now: Now) -> Status {
+        match &self.keeper {
+            Keeper::Host => Status::Up,
+            Keeper::Outside(lease) => lease.status(times, now),
+        }
+    }
+}
+
+/// All records, by key.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    keys: BTreeMap<Name, Vec<Entry>>,
+}
+
+impl Directory {
+    /// Puts a record in, in place of one with the same registration. The one
+    /// before is given back.
+    pub(crate) fn put(&mut self, key: &Name, entry: Entry) -> Option<Entry> {
+        let entries = self.keys.entry(key.clone()).or_default();
+        let id = entry.record.registration.clone();
+        match entries.iter_mut().find(|known| known.record.registration == id) {
+            Some(known) => Some(std::mem::replace(known, entry)),
+            None => {
+                entries.push(entry);
+                None
+            }
+        }
+    }
+
+    /// Takes a record out.
+    pub(crate) fn remove(&mut self, key: &str, id: &str) -> Option<Entry> {
+        let entries = self.keys.get_mut(key)?;
+        let at = entries.iter().position(|entry| entry.record.registration == id)?;
+        let removed = entries.remove(at);
+        if entries.is_empty() {
+            self.keys.remove(key);
+        }
+        Some(removed)
+    }
+
+    /// One record.
+    pub(crate) fn find(&self, key: &str, id: &str) -> Option<&Entry> {
+        self.of(key).iter().find(|entry| entry.record.registration == id)
+    }
+
+    /// One record, to change how it fares.
+    pub(crate) fn find_mut(&mut self, key: &str, id: &str) -> Option<&mut Entry> {
+        let entries = self.keys.get_mut(key)?;
+        entries.iter_mut().find(|entry| entry.record.registration == id)
+    }
+
+    /// The records of one key.
+    pub(crate) fn of(&self, key: &str) -> &[Entry] {
+        self.keys.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every key with its records.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Name, &[Entry])> {
+        self.keys.iter().map(|(key, entries)| (key, entries.as_slice()))
+    }
+
+    /// Records in all.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.values().map(Vec::len).sum()
+    }
+
+    /// Takes out every record whose time is over.
+    pub(crate) fn sweep(&mut self, times: &LeaseTimes, now: Now) -> Vec<Entry> {
+        let mut over = Vec::new();
+        for entries in self.keys.values_mut() {
+            over.extend(entries.extract_if(.., |entry| match &entry.keeper {
+                Keeper::Host => false,
+                Keeper::Outside(lease) => lease.is_over(times, now),
+            }));
+        }
+        self.keys.retain(|_, entries| !entries.is_empty());
+        over
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! Leases as scripts, records as data.
+
+use super::*;
+
+/// Replays a script such as `"h +31 ?"` against a new lease: `h` heartbeat,
+/// `g`/`b` good or bad check, `c` failed call, `+N` seconds, `?` the status:
+/// `U`p, `D`own, or `X` over.
+#[track_caller]
+fn check(script: &str, expected: &str) {
+    let times = LeaseTimes::DEFAULT;
+    let mut now = Duration::from_secs(100);
+    let mut lease = Lease::new(now);
+    let mut seen = String::new();
+    for step in script.split_whitespace() {
+        match step {
+            "h" => lease.heartbeat(now),
+            "g" => lease.checked(true, now),
+            "b" => lease.checked(false, now),
+            "c" => lease.call_failed(),
+            "?" if lease.is_over(&times, now) => seen.push('X'),
+            "?" => seen.push(if lease.status(&times, now) == Status::Up { 'U' } else { 'D' }),
+            wait => now += Duration::from_secs(wait[1..].parse().unwrap()),
+        }
+    }
+    assert_eq!(seen, expected, "script {script:?}");
+}
+
+#[test]
+fn a_lease_lives_as_long_as_it_is_renewed() {
+    check("? +29 ? +1 ? +30 ?", "UUDX");
+    check("+29 h +29 ? +1 ?", "UD");
+    check("+29 g +29 ? h +59 ? +1 ?", "UDX");
+}
+
+#[test]
+fn two_failed_checks_mark_it_and_a_good_one_brings_it_back() {
+    check("b ? b ? g ?", "UDU");
+    check("b g b ?", "U");
+    check("b b h ?", "D");
+}
+
+#[test]
+fn a_failed_call_marks_it_at_once() {
+    check("c ? h ?", "DU");
+    check("c g ?", "U");
+}
+
+fn record(json: Value) -> Result<Record, String> {
+    Record::check(json, || "made".into()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_record_is_checked() {
+    let good = serde_json::json!({
+        "name": "calc", "domain": "http://localhost:9090", "root": "/api",
+        "methods": [{"name": "add1", "type": "GET", "path": "/add"}],
+        "metadata": {"kind": "http"}, "date": {"creation": "forged"},
+    });
+    let record_ = record(good).unwrap();
+    assert_eq!((record_.registration.as_str(), record_.root.as_str()), ("made", "/api"));
+    assert_eq!(record_.date, RecordDate::default());
+
+    for (bad, text) in [
+        (serde_json::json!(7), "record: invalid type"),
+        (serde_json::json!({"name": "x"}), "record: missing field `domain`"),
+        (serde_json::json!({"name": "a b", "domain": "http://x"}), "record: name has ' '"),
+        (serde_json::json!({"name": "a", "domain": "x"}), "record: domain \"x\""),
+        (serde_json::json!({"name": "a", "domain": "http://u@x"}), "record: domain"),
+        (
+            serde_json::json!({"name": "a", "domain": "http://x", "registration": ""}),
+            "record: registration",
+        ),
+    ] {
+        let error = record(bad.clone()).unwrap_err();
+        assert!(error.starts_with(text), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn the_same_registration_replaces() {
+    let key = crate::manifest::default_key();
+    let mut directory = Directory::default();
+    let entry = |name: &str| {
+        let json = serde_json::json!({"name": name, "domain": "http://x", "registration": "1"});
+        Entry { record: Arc::new(record(json).unwrap()), keeper: Keeper::Host }
+    };
+    assert!(directory.put(&key, entry("a")).is_none());
+    assert!(directory.put(&key, entry("b")).is_some());
+    assert_eq!((directory.len(), directory.of("default").len()), (1, 1));
+    assert!(directory.remove("default", "2").is_none());
+    assert!(directory.remove("default", "1").is_some());
+    assert_eq!(directory.iter().count(), 0);
+}

@@ -1,0 +1,263 @@
+//! The registry: who can be called where, kept true by leases and checks.
+//!
+//! One lock around a plain value; nothing waits while holding it.
+
+mod check;
+
+use crate::limits::LeaseTimes;
+use crate::name::Name;
+use crate::outbound::Outbound;
+use crate::record::{Directory, Entry, Keeper, Lease, Now, Record, RecordError, Status, check_id};
+use serde_json::{Map, Value};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// All records, local and external.
+pub(crate) struct Registry {
+    directory: Mutex<Directory>,
+    changed: watch::Sender<u64>,
+    started: Instant,
+    times: LeaseTimes,
+    records_max: usize,
+    outbound: Outbound,
+}
+
+/// Why the registry does not do what it is asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RegistryError {
+    #[error(transparent)]
+    BadRecord(#[from] RecordError),
+    #[error("keyServices {0}")]
+    BadKey(String),
+    #[error("no record {id} under key {key}")]
+    Unknown { key: String, id: String },
+    #[error("record {0} is a service of this host and changes with its module alone")]
+    Local(String),
+    #[error("the registry holds {0} records and takes no more")]
+    Full(usize),
+}
+
+/// An external place where a service can be called.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) key: Name,
+    pub(crate) record: Arc<Record>,
+    pub(crate) status: Status,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub(crate) fn new(times: LeaseTimes, records_max: usize, outbound: Outbound) -> Arc<Self> {
+        Arc::new(Self {
+            directory: Mutex::default(),
+            changed: watch::Sender::new(0),
+            started: Instant::now(),
+            times,
+            records_max,
+            outbound,
+        })
+    }
+
+    /// A number that grows with every change of who may be called.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Takes a record from outside; the same registration replaces.
+    pub(crate) fn post(&self, key: Option<&str>, record: Value) -> Result<String, RegistryError> {
+        let key = check_key(key.unwrap_or("default"))?;
+        let mut record = Record::check(record, || uuid::Uuid::new_v4().to_string())?;
+        let id = record.registration.clone();
+        let date = now_text();
+        record.date.creation.clone_from(&date);
+        record.date.last_update = date;
+        let mut directory = self.lock();
+        match directory.find(key.as_str(), &id) {
+            Some(Entry { keeper: Keeper::Host, .. }) => return Err(RegistryError::Local(id)),
+            Some(_) => (),
+            None if self.records_max <= directory.len() => {
+                return Err(RegistryError::Full(self.records_max));
+            }
+            None => (),
+        }
+        let keeper = Keeper::Outside(Lease::new(self.now()));
+        directory.put(&key, Entry { record: Arc::new(record), keeper });
+        drop(directory);
+        self.note_change();
+        Ok(id)
+    }
+
+    /// Updates a record and renews its lease. No record is a heartbeat alone.
+    pub(crate) fn put(
+        &self,
+        key: &str,
+        id: &str,
+        record: Option<Value>,
+    ) -> Result<String, RegistryError> {
+        check_id(id)?;
+        let record = record.map(|record| Record::check(record, || id.to_owned())).transpose()?;
+        let now = self.now();
+        let mut directory = self.lock();
+        let unknown = || RegistryError::Unknown { key: key.to_owned(), id: id.to_owned() };
+        let entry = directory.find_mut(key, id).ok_or_else(unknown)?;
+        let Keeper::Outside(lease) = &mut entry.keeper else {
+            return Err(RegistryError::Local(id.to_owned()));
+        };
+        let was = lease.status(&self.times, now);
+        lease.heartbeat(now);
+        let is = lease.status(&self.times, now);
+        let mut next = record.unwrap_or_else(|| (*entry.record).clone());
+        next.date.creation.clone_from(&entry.record.date.creation);
+        next.date.last_update = now_text();
+        let called_elsewhere = next.domain != entry.record.domain
+            || next.methods != entry.record.methods
+            || next.name != entry.record.name;
+        let new_id = next.registration.clone();
+        entry.record = Arc::new(next);
+        if new_id != id
+            && let Some(moved) = directory.remove(key, id)
+        {
+            directory.put(&check_key(key)?, moved);
+        }
+        drop(directory);
+        if was != is || called_elsewhere || new_id != id {
+            self.note_change();
+        }
+        Ok(new_id)
+    }
+
+    /// Takes a record out. Removing what is not there is done, too.
+    pub(crate) fn delete(&self, key: &str, id: &str) -> Result<(), RegistryError> {
+        let mut directory = self.lock();
+        if let Some(Entry { keeper: Keeper::Host, .. }) = directory.find(key, id) {
+            return Err(RegistryError::Local(id.to_owned()));
+        }
+        let removed = directory.remove(key, id);
+        drop(directory);
+        if removed.is_some() {
+            self.note_change();
+        }
+        Ok(())
+    }
+
+    /// Lists or updates a service of this host.
+    pub(crate) fn put_local(&self, key: &Name, mut record: Record) {
+        let mut directory = self.lock();
+        record.date.last_update = now_text();
+        let known = directory.find(key.as_str(), &record.registration);
+        record.date.creation = match known {
+            Some(entry) => entry.record.date.creation.clone(),
+            None => record.date.last_update.clone(),
+        };
+        directory.put(key, Entry { record: Arc::new(record), keeper: Keeper::Host });
+        drop(directory);
+        self.note_change();
+    }
+
+    /// Unlists a service of this host.
+    pub(crate) fn remove_local(&self, key: &Name, id: &str) {
+        self.lock().remove(key.as_str(), id);
+        self.note_change();
+    }
+
+    /// The records of one key as JSON; an unknown key has none.
+    pub(crate) fn list(&self, key: &str) -> Vec<Value> {
+        let now = self.now();
+        self.lock().of(key).iter().map(|entry| self.render(entry, now)).collect()
+    }
+
+    /// The records of every key as JSON.
+    pub(crate) fn list_all(&self) -> Map<String, Value> {
+        let now = self.now();
+        let directory = self.lock();
+        let lists = directory.iter().map(|(key, entries)| {
+            let list: Vec<Value> = entries.iter().map(|entry| self.render(entry, now)).collect();
+            (key.to_string(), Value::from(list))
+        });
+        lists.collect()
+    }
+
+    /// One record as JSON.
+    pub(crate) fn find(&self, key: &str, id: &str) -> Option<Value> {
+        let now = self.now();
+        self.lock().find(key, id).map(|entry| self.render(entry, now))
+    }
+
+    fn render(&self, entry: &Entry, now: Now) -> Value {
+        let mut value = serde_json::to_value(&*entry.record).unwrap_or_default();
+        if let Value::Object(object) = &mut value {
+            let status = serde_json::to_value(entry.status(&self.times, now));
+            object.insert("status".to_owned(), status.unwrap_or_default());
+        }
+        value
+    }
+
+    /// External endpoints of a service, whatever their state.
+    pub(crate) fn endpoints(&self, key: &str, service: &str) -> Vec<Endpoint> {
+        let now = self.now();
+        let directory = self.lock();
+        let Ok(key) = Name::parse(key) else { return Vec::new() };
+        let external = directory
+            .of(key.as_str())
+            .iter()
+            .filter(|entry| entry.keeper != Keeper::Host && entry.record.name.as_str() == service);
+        external
+            .map(|entry| Endpoint {
+                key: key.clone(),
+                record: entry.record.clone(),
+                status: entry.status(&self.times, now),
+            })
+            .collect()
+    }
+
+    /// Every record of a key with its state.
+    pub(crate) fn entries(&self, key: &str) -> Vec<(Arc<Record>, Status)> {
+        let now = self.now();
+        let directory = self.lock();
+        let entries = directory.of(key).iter();
+        entries.map(|entry| (entry.record.clone(), entry.status(&self.times, now))).collect()
+    }
+
+    /// A call could not reach an endpoint: it is not called again until it
+    /// shows that it lives.
+    pub(crate) fn call_failed(&self, endpoint: &Endpoint) {
+        let mut directory = self.lock();
+        let id = &endpoint.record.registration;
+        if let Some(entry) = directory.find_mut(endpoint.key.as_str(), id)
+            && let Keeper::Outside(lease) = &mut entry.keeper
+        {
+            lease.call_failed();
+        }
+        drop(directory);
+        self.note_change();
+    }
+
+    /// Records in all.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Tells those who wait for an endpoint to look again.
+    pub(crate) fn note_change(&self) {
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    fn now(&self) -> Now {
+        self.started.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Directory> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn check_key(key: &str) -> Result<Name, RegistryError> {
+    Name::parse(key).map_err(|error| RegistryError::BadKey(format!("{key:?} {error}")))
+}
+
+/// ISO 8601 in UTC with milliseconds, as JavaScript prints it.
+fn now_text() -> String {
+    let now = jiff::Timestamp::now();
+    now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}

@@ -1,0 +1,99 @@
+//! Health checks of external records, and the end of those whose time is over.
+
+use super::Registry;
+use crate::crew::StopSignal;
+use crate::name::Name;
+use crate::outbound;
+use crate::record::{Keeper, Record, Status};
+use futures::StreamExt;
+use http::Request;
+use http_body_util::{BodyExt, Limited};
+use std::sync::Arc;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{info, warn};
+
+/// Checks under way at once.
+const CHECKS_AT_ONCE: usize = 64;
+/// Bytes read of an answer.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+impl Registry {
+    /// Asks every external record for its health, time and again.
+    pub(crate) async fn keep_checking(self: Arc<Self>, mut stop: StopSignal) {
+        let mut ticks = interval(self.times.check_every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.stopped() => return,
+                _ = ticks.tick() => (),
+            }
+            tokio::select! {
+                () = stop.stopped() => return,
+                () = self.check_all() => (),
+            }
+            self.sweep();
+        }
+    }
+
+    async fn check_all(&self) {
+        let external: Vec<(Name, Arc<Record>)> = {
+            let directory = self.lock();
+            let all = directory
+                .iter()
+                .flat_map(|(key, entries)| entries.iter().map(move |entry| (key.clone(), entry)));
+            all.filter(|(_, entry)| entry.keeper != Keeper::Host)
+                .map(|(key, entry)| (key, entry.record.clone()))
+                .collect()
+        };
+        futures::stream::iter(external)
+            .for_each_concurrent(CHECKS_AT_ONCE, |(key, record)| async move {
+                let healthy = self.is_healthy(&record).await;
+                self.checked(&key, &record, healthy);
+            })
+            .await;
+    }
+
+    async fn is_healthy(&self, record: &Record) -> bool {
+        let request = Request::get(format!("{}/healthcheck", record.domain));
+        let Ok(request) = request.body(outbound::empty()) else { return false };
+        let answer = async {
+            let response = self.outbound.send(request).await.ok()?;
+            let is_good = response.status().is_success();
+            // Read to the end, so that the connection can be used again.
+            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+            body.collect().await.ok()?;
+            Some(is_good)
+        };
+        matches!(timeout(self.times.check_timeout, answer).await, Ok(Some(true)))
+    }
+
+    fn checked(&self, key: &Name, record: &Record, healthy: bool) {
+        let now = self.now();
+        let mut directory = self.lock();
+        let Some(entry) = directory.find_mut(key.as_str(), &record.registration) else { return };
+        let Keeper::Outside(lease) = &mut entry.keeper else { return };
+        let was = lease.status(&self.times, now);
+        lease.checked(healthy, now);
+        let is = lease.status(&self.times, now);
+        drop(directory);
+        if was != is {
+            self.note_change();
+            let (service, id) = (&record.name, &record.registration);
+            match is {
+                Status::Up => info!(%key, %service, %id, "record is up again"),
+                Status::Down => warn!(%key, %service, %id, "record is down"),
+            }
+        }
+    }
+
+    fn sweep(&self) {
+        let over = self.lock().sweep(&self.times, self.now());
+        for entry in &over {
+            let (service, id) = (&entry.record.name, &entry.record.registration);
+            info!(%service, %id, "record removed, nobody renewed its lease");
+        }
+        if !over.is_empty() {
+            self.note_change();
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The command line: what it prints, and how it ends.
+
+use crate::kit::*;
+use serde_json::Value;
+use std::net::TcpListener;
+
+async fn on(host: &Host, args: &[&str]) -> Ran {
+    run(picolet().args(args).args(["--host", &format!("http://{}", host.admin)])).await
+}
+
+#[track_caller]
+fn printed(ran: &Ran) -> Value {
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+}
+
+#[track_caller]
+fn complains(ran: &Ran, code: i32, words: &[&str]) {
+    assert_eq!(ran.code, Some(code), "{ran:?}");
+    for word in words {
+        assert!(ran.stderr.contains(word), "{word:?} is missing in {ran:?}");
+    }
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn services_and_their_methods_are_listed() {
+    let host = Host::of(&["calc", "greeter"]).await;
+    let table = on(&host, &["services"]).await;
+    assert_eq!(table.code, Some(0), "{table:?}");
+    assert!(table.stdout.contains("calc") && table.stdout.contains("go.micro.srv.greeter"));
+    let listed = printed(&on(&host, &["services", "--json"]).await).to_string();
+    assert!(listed.contains("\"calc\"") && listed.contains("go.micro.srv.greeter"), "{listed}");
+    let one = on(&host, &["service", "calc"]).await;
+    assert_eq!(one.code, Some(0), "{one:?}");
+    assert!(one.stdout.contains("add1") && one.stdout.contains("/add/{a}/{b}"), "{one:?}");
+    let one = printed(&on(&host, &["service", "calc", "--json"]).await).to_string();
+    assert!(one.contains("add2"), "{one}");
+    complains(&on(&host, &["service", "nobody"]).await, 1, &["nobody"]);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn methods_are_called_by_name() {
+    let host = Host::of(&["calc", "greeter"]).await;
+    let cases: [(&[&str], &str, Value); 4] = [
+        (&["call", "calc.add1", "40", "2"], "result", 42.into()),
+        (&["call", "calc.add1", "--data", r#"{"a":40,"b":2}"#], "result", 42.into()),
+        (&["call", "calc.add2", "--data", r#"{"a":21,"b":21}"#], "result", 42.into()),
+        (
+            &["call", "go.micro.srv.greeter.Say.Hello", "--data", r#"{"name":"John"}"#],
+            "msg",
+            "Hello John".into(),
+        ),
+    ];
+    for (args, member, expected) in cases {
+        assert_eq!(printed(&on(&host, args).await)[member], expected, "{args:?}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_fails_ends_with_one_and_says_why() {
+    let host = Host::of(&["calc", "misbehaves"]).await;
+    complains(&on(&host, &["call", "nobody.at"]).await, 1, &["nobody"]);
+    complains(&on(&host, &["call", "calc.nothing"]).await, 1, &["nothing"]);
+    complains(&on(&host, &["call", "calc.add1", "forty", "2"]).await, 1, &["forty"]);
+    complains(&on(&host, &["call", "misbehaves.panic"]).await, 1, &["misbehaves"]);
+    let few = on(&host, &["call", "calc.add1", "40"]).await;
+    assert!([Some(1), Some(2)].contains(&few.code), "{few:?}");
+    let wrong = on(&host, &["call", "calc.add2", "--data", "{"]).await;
+    assert!([Some(1), Some(2)].contains(&wrong.code), "{wrong:?}");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn health_is_told_and_a_host_that_is_not_there_too() {
+    let host = Host::of(&["calc"]).await;
+    let health = on(&host, &["health"]).await;
+    assert_eq!(health.code, Some(0), "{health:?}");
+    assert!(health.stdout.contains("UP"), "{health:?}");
+    assert_eq!(printed(&on(&host, &["health", "--json"]).await)["status"], "UP");
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    complains(
+        &run(picolet().args(["services", "--host", &url])).await,
+        1,
+        &[&url["http://".len()..]],
+    );
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_module_is_inspected_without_a_host() {
+    let folder = Folder::of(&["calc", "hello-wasi2"]);
+    folder.put("broken.wasm", "no module");
+    let inspect = async |file: &str| run(picolet().arg("inspect").arg(folder.path(file))).await;
+    let calc = inspect("calc.wasm").await;
+    assert_eq!(calc.code, Some(0), "{calc:?}");
+    for word in ["calc", "1.0.0", "/api", "add1", "sha256"] {
+        assert!(calc.stdout.contains(word), "{word:?} is missing in {calc:?}");
+    }
+    let hello = inspect("hello-wasi2.wasm").await;
+    assert_eq!(hello.code, Some(0), "{hello:?}");
+    assert!(hello.stdout.contains("wasi:http"), "{hello:?}");
+    complains(&inspect("broken.wasm").await, 1, &["broken.wasm"]);
+    complains(&inspect("missing.wasm").await, 1, &["missing.wasm"]);
+}
+
+#[tokio::test]
+async fn the_version_names_engine_and_sdk() {
+    let ran = run(picolet().arg("--version")).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for word in ["picolet", "48.", "sdk"] {
+        assert!(ran.stdout.to_lowercase().contains(word), "{word:?} is missing in {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_usage_ends_with_two() {
+    let cases: [&[&str]; 5] =
+        [&["dance"], &["serve", "--loud"], &["call"], &["inspect"], &["serve", "a", "b"]];
+    for args in cases {
+        complains(&run(picolet().args(args)).await, 2, &["Usage"]);
+    }
+}
+
+async fn serve(folder: &Folder, args: &[&str]) -> Ran {
+    run(picolet().arg("serve").arg(folder.watched()).args(args)).await
+}
+
+#[tokio::test]
+async fn every_mistake_in_the_settings_is_listed_at_once() {
+    let settings = "listne = \"127.0.0.1:0\"\nlinks_out = 7\n[limits]\nrequests_max = 0\n\
+                    [registry]\nlease_ms = \"soon\"";
+    let folder = Folder::empty().with("picolet.toml", settings);
+    let args = ["--listen", "here", "--admin", "127.0.0.1:0"];
+    let words = ["listne", "links_out", "limits.requests_max", "registry.lease_ms", "here"];
+    complains(&serve(&folder, &args).await, 2, &words);
+}
+
+#[tokio::test]
+async fn settings_that_are_no_settings_are_told() {
+    let folder = Folder::empty().with("picolet.toml", "listen = \n");
+    complains(&serve(&folder, &[]).await, 2, &["picolet.toml"]);
+    let folder = Folder::empty();
+    let config = folder.beside("missing.toml").display().to_string();
+    let ran = serve(&folder, &["--config", &config]).await;
+    assert!([Some(1), Some(2)].contains(&ran.code), "{ran:?}");
+    assert!(ran.stderr.contains("missing.toml"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn addresses_that_need_more_are_told() {
+    let folder = Folder::empty();
+    let wild = serve(&folder, &["--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0"]).await;
+    complains(&wild, 2, &["--advertise"]);
+    let open = serve(&folder, &["--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0"]).await;
+    complains(&open, 2, &["admin"]);
+}
+
+#[tokio::test]
+async fn an_address_in_use_names_its_flag() {
+    let folder = Folder::empty();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ran = serve(&folder, &["--listen", &address, "--admin", "127.0.0.1:0"]).await;
+    complains(&ran, 1, &["--listen", &address]);
+    let ran = serve(&folder, &["--listen", "127.0.0.1:0", "--admin", &address]).await;
+    complains(&ran, 1, &["--admin", &address]);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_told() {
+    let folder = Folder::empty();
+    let missing = folder.beside("missing");
+    let args = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let ran = run(picolet().arg("serve").arg(&missing).args(args)).await;
+    assert!([Some(1), Some(2)].contains(&ran.code), "{ran:?}");
+    assert!(ran.stderr.contains("missing"), "{ran:?}");
+    let file = folder.beside("file");
+    std::fs::write(&file, "").unwrap();
+    let ran = run(picolet().arg("serve").arg(&file).args(args)).await;
+    assert!([Some(1), Some(2)].contains(&ran.code), "{ran:?}");
+}
+
+#[tokio::test]
+async fn flags_win_over_the_environment_and_that_over_the_file() {
+    let folder = Folder::empty().with("picolet.toml", "listen = \"file\"\nadmin = \"file\"");
+    let mut command = picolet();
+    command.arg("serve").arg(folder.watched()).args(["--listen", "flag"]);
+    let ran = run(command.env("PICOLET_ADMIN", "environment")).await;
+    complains(&ran, 2, &["\"flag\"", "\"environment\""]);
+    assert!(!ran.stderr.contains("\"file\""), "{ran:?}");
+}

@@ -1,0 +1,21 @@
+//! A service in JavaScript: a large module that is slow to compile.
+
+use crate::kit::*;
+
+#[tokio::test]
+async fn javascript_is_served_and_holds_nobody_up() {
+    let host = Launch::over(Folder::of(&["hello-js", "calc"])).start_unready().await;
+    host.line("serving calc").await;
+    assert_eq!(host.get("/api/add/40/2").await.status, 200);
+    host.line("serving hello-js * at /hello-js").await;
+    let path = "/hello-js/some/where";
+    for _ in 0..3 {
+        answers(&host.get(path).await, 200, &format!("Hello from JavaScript at {path}\n"));
+    }
+    host.stop().await;
+
+    // Compiled once, it comes from the cache: another start does not compile.
+    let host = Host::of(&["hello-js"]).await;
+    answers(&host.get(path).await, 200, &format!("Hello from JavaScript at {path}\n"));
+    host.stop().await;
+}

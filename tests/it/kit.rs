@@ -1,0 +1,53 @@
+//! What the tests are made of: hosts, folders, guests, clients, checks.
+//!
+//! Every wait ends by itself: with what was waited for, or with a failure that
+//! shows what the host wrote.
+
+mod check;
+mod client;
+mod component;
+mod folder;
+mod guests;
+mod host;
+mod log;
+mod process;
+mod program;
+mod raw;
+
+pub(crate) use check::{answers, faults, json, refuses};
+pub(crate) use client::{Body, Client, Reply, body, chunks, http2, request};
+pub(crate) use component::{Component, Declaration, core_module};
+pub(crate) use folder::Folder;
+pub(crate) use guests::guest;
+pub(crate) use host::{Host, Launch};
+pub(crate) use log::Log;
+pub(crate) use process::{Ran, command, picolet, run, sockets};
+pub(crate) use program::Program;
+pub(crate) use raw::Wire;
+
+use std::time::Duration;
+
+/// How long anything is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again and again until the answer is there.
+pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        let mut pause = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            pause.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+        }
+    };
+    within(what, asking).await
+}
+
+/// The result of something that must end soon.
+pub(crate) async fn within<T>(what: &str, doing: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, doing).await {
+        Ok(result) => result,
+        Err(_elapsed) => panic!("waited {} s for {what}", PATIENCE.as_secs()),
+    }
+}

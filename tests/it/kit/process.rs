@@ -1,0 +1,53 @@
+//! Processes that the tests start and look at.
+
+use super::PATIENCE;
+use std::path::Path;
+use std::process::Stdio;
+use tokio::process::Command;
+
+/// The binary, in an environment that holds no setting of it.
+pub(crate) fn picolet() -> Command {
+    command(env!("CARGO_BIN_EXE_picolet"))
+}
+
+/// A program, in an environment that holds no setting of the host.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PICOLET_") {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("RUST_LOG").env("NO_COLOR", "1").kill_on_drop(true);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// What a command did that has ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command to its end.
+pub(crate) async fn run(command: &mut Command) -> Ran {
+    let Ok(output) = tokio::time::timeout(5 * PATIENCE, command.output()).await else {
+        panic!("{command:?} does not end");
+    };
+    let output = output.unwrap();
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Open sockets of a process.
+pub(crate) fn sockets(pid: u32) -> usize {
+    let of = format!("/proc/{pid}/fd");
+    let entries = std::fs::read_dir(Path::new(&of)).unwrap();
+    let targets = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}

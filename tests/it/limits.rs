@@ -1,0 +1,143 @@
+//! What a guest does wrong while it answers, and what its caller is told.
+
+use crate::kit::*;
+use futures::future::join_all;
+
+const TIGHT: &str = "[limits]\ncpu_ms = 200\nwall_ms = 1000\nmemory_mib = 32";
+
+/// A neighbour beside a guest that misbehaves under tight limits.
+async fn host() -> Host {
+    Host::over(Folder::of(&["misbehaves", "calc"]).with("misbehaves.toml", TIGHT)).await
+}
+
+/// One bad call, and that neither its service nor its neighbour minds.
+async fn check(method: &str, status: u16, names: &[&str]) {
+    let host = host().await;
+    let reply = host.get(&format!("/misbehaves/{method}")).await;
+    faults(&reply, status, names);
+    for secret in ["told to", "src/", "wasm", "backtrace", ".rs"] {
+        assert!(!reply.text().contains(secret), "{secret:?} is in {}", reply.text());
+    }
+    assert_eq!(host.get("/misbehaves/state").await.status, 200);
+    assert_eq!(host.get("/api/add/40/2").await.status, 200);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_panic_is_500_without_internals() {
+    check("panic", 500, &["trapped"]).await;
+}
+
+#[tokio::test]
+async fn computing_too_long_is_504() {
+    check("spin", 504, &["cpu-limit"]).await;
+}
+
+#[tokio::test]
+async fn waiting_too_long_is_504() {
+    check("sleep/20000", 504, &["wall-limit", "deadline"]).await;
+}
+
+#[tokio::test]
+async fn needing_too_much_memory_is_500() {
+    check("alloc", 500, &["memory-limit"]).await;
+}
+
+#[tokio::test]
+async fn a_stack_without_end_is_500() {
+    check("recurse", 500, &["trapped"]).await;
+}
+
+#[tokio::test]
+async fn a_fault_of_the_method_has_its_own_status_and_name() {
+    let host = host().await;
+    for status in [400, 404, 409, 418, 422, 500, 502] {
+        let reply = host.get(&format!("/misbehaves/fault/{status}")).await;
+        faults(&reply, status, &["told-to-fail"]);
+        assert!(reply.text().contains(&format!("told to fail with {status}")), "{reply:?}");
+    }
+    let odd = host.get("/misbehaves/fault/200").await;
+    assert!([400, 500].contains(&odd.status), "a fault is no success: {odd:?}");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_panic_is_in_the_log_with_its_service_and_request() {
+    let host = host().await;
+    host.send("GET", "/misbehaves/panic", &[("x-request-id", "req-77")], "").await;
+    let line = host.line("told to panic").await;
+    let lines = host.log.lines().join("\n");
+    assert!(lines.contains("req-77"), "{lines}");
+    assert!(lines.contains("misbehaves"), "{line}");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_guest_prints_is_in_the_log_with_its_service_and_request() {
+    let host = host().await;
+    host.send("GET", "/misbehaves/print/2", &[("x-request-id", "req-78")], "").await;
+    for words in ["line 0", "line 1", "printed 2"] {
+        let line = host.line(words).await;
+        assert!(line.contains("misbehaves") && line.contains("req-78"), "{line}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_prints_is_cut() {
+    let manifest = "[limits]\nlog_bytes_per_second = 1000\ncpu_ms = 20000\nwall_ms = 20000";
+    let host = Host::over(Folder::of(&["misbehaves"]).with("misbehaves.toml", manifest)).await;
+    assert_eq!(host.get("/misbehaves/print/20000").await.status, 204);
+    assert_eq!(host.get("/misbehaves/state").await.status, 200);
+    assert!(host.count("line") < 10_000, "{} lines", host.count("line"));
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn neighbours_are_served_while_a_guest_spins() {
+    let host = host().await;
+    let spin = async |_| {
+        let reply = host.get("/misbehaves/spin").await;
+        assert!([503, 504].contains(&reply.status), "{reply:?}");
+    };
+    let add = async |n: u32| {
+        let reply = host.get(&format!("/api/add/{n}/1")).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+    };
+    tokio::join!(join_all((0..8).map(spin)), join_all((0..200).map(add)));
+    assert_eq!(host.get("/misbehaves/state").await.status, 200);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_trap_ends_no_call_but_its_own_when_calls_are_apart() {
+    let manifest = format!("isolation = \"call\"\n{TIGHT}");
+    let host = Host::over(Folder::of(&["misbehaves"]).with("misbehaves.toml", manifest)).await;
+    let (slept, panicked) =
+        tokio::join!(host.get("/misbehaves/sleep/300"), host.get("/misbehaves/panic"));
+    answers(&slept, 200, "slept 300 ms");
+    faults(&panicked, 500, &["trapped"]);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_outlives_a_call_when_calls_are_apart() {
+    let manifest = "isolation = \"call\"";
+    let host = Host::over(Folder::of(&["misbehaves"]).with("misbehaves.toml", manifest)).await;
+    for _ in 0..20 {
+        answers(&host.get("/misbehaves/state").await, 200, "1");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn an_instance_is_kept_for_later_calls() {
+    let host = Host::of(&["misbehaves"]).await;
+    let mut most = 0;
+    for _ in 0..20 {
+        let seen = host.get("/misbehaves/state").await;
+        most = most.max(seen.text().parse::<u32>().unwrap());
+    }
+    assert!(1 < most, "no instance saw a second call");
+    host.stop().await;
+}

@@ -1,0 +1,29 @@
+//! Black-box tests: each starts the real host over a folder of its own and
+//! talks to it as its users do, through files, sockets, signals and the command
+//! line. Nothing of the host's code is used.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so and ends"
+)]
+
+mod bad_http;
+mod bad_modules;
+mod calls;
+mod cli;
+mod folder;
+mod http;
+mod js;
+mod kit;
+mod limits;
+mod new;
+mod registry;
+mod stop;
+mod streams;
+mod swaps;
+mod wasi;
+mod wire;

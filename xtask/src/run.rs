@@ -1,0 +1,28 @@
+//! `cargo xtask run`: the examples as running services.
+
+use crate::guests;
+use crate::shell::{Step, command, root, run as run_command};
+
+const WHAT_NEXT: &str = "
+The host starts on the examples. Try:
+
+  curl http://127.0.0.1:8080/api/add/40/2
+  curl -H 'Content-Type: application/json' -d '{\"a\":21,\"b\":21}' http://127.0.0.1:8080/api/add
+  curl 'http://127.0.0.1:8080/greeter-api/say/hello?name=John'
+  curl -N http://127.0.0.1:8080/ticker/5
+  curl http://127.0.0.1:9099/api/services
+  target/release/picolet services
+
+Replace a file in services/ while it runs; stop with ctrl-c.
+";
+
+pub(crate) fn run(arguments: &[&str]) -> Step {
+    guests::examples(&root().join("services"))?;
+    run_command(&mut command(
+        "cargo",
+        &["build", "--locked", "--release", "--package", "picolet"],
+    ))?;
+    println!("{WHAT_NEXT}");
+    let mut host = command("target/release/picolet", &["serve", "services"]);
+    run_command(host.args(arguments))
+}

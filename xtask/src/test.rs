@@ -1,0 +1,39 @@
+//! `cargo xtask test`: every check and every test, cheapest first.
+
+use crate::shell::{Step, command, run};
+use crate::{guests, setup, tidy};
+
+pub(crate) fn test() -> Step {
+    setup::wasm_targets()?;
+    tidy::tidy()?;
+    formatted()?;
+    let guests = guests::for_tests()?;
+    lints()?;
+    documents()?;
+    // The guests' own tests run natively.
+    let mut native =
+        command("cargo", &["test", "--locked", "--manifest-path", "examples/Cargo.toml"]);
+    run(native.args(["--workspace", "--exclude", "hello-wasi2", "--exclude", "hello-wasi3"]))?;
+    let mut tests = command("cargo", &["test", "--locked", "--release", "--workspace"]);
+    run(tests.env("PICOLET_TEST_GUESTS", guests))
+}
+
+fn formatted() -> Step {
+    run(&mut command("cargo", &["fmt", "--all", "--check"]))?;
+    let examples = ["fmt", "--all", "--check", "--manifest-path", "examples/Cargo.toml"];
+    run(&mut command("cargo", &examples))
+}
+
+fn lints() -> Step {
+    let deny = ["--", "--deny", "warnings"];
+    let host = ["clippy", "--locked", "--release", "--workspace", "--all-targets"];
+    run(command("cargo", &host).args(deny))?;
+    let guests = ["clippy", "--locked", "--release", "--target", "wasm32-wasip2", "--workspace"];
+    run(command("cargo", &guests).args(["--manifest-path", "examples/Cargo.toml"]).args(deny))
+}
+
+fn documents() -> Step {
+    let doc =
+        ["doc", "--locked", "--release", "--workspace", "--no-deps", "--document-private-items"];
+    run(command("cargo", &doc).env("RUSTDOCFLAGS", "--deny warnings"))
+}
