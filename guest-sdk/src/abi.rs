@@ -50,6 +50,10 @@ thread_local! {
     /// that nothing is ever left to drop spares the code for it.
     static SPAWNED: Cell<ManuallyDrop<Vec<Spawned>>> =
         const { Cell::new(ManuallyDrop::new(Vec::new())) };
+
+    /// Polls what was spawned; a module that spawns nothing has none of it.
+    static POLL_SPAWNED: Cell<fn(&mut Vec<Spawned>, &mut Context<'_>)> =
+        const { Cell::new(|_, _| {}) };
 }
 
 fn take_spawned() -> Vec<Spawned> {
@@ -59,6 +63,7 @@ fn take_spawned() -> Vec<Spawned> {
 /// Runs a future beside the exported function being polled, and after it.
 fn spawn(future: impl Future<Output = ()> + 'static) {
     let future = Box::pin(call::within(call::current(), future));
+    POLL_SPAWNED.set(poll_spawned);
     let mut spawned = take_spawned();
     spawned.push(future);
     SPAWNED.set(ManuallyDrop::new(spawned));
@@ -74,7 +79,7 @@ async fn with_spawned(task: impl Future<Output = ()>) {
         {
             main.set(None);
         }
-        poll_spawned(&mut others, context);
+        POLL_SPAWNED.get()(&mut others, context);
         if main.is_none() && others.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;

@@ -1,5 +1,7 @@
 //! What a handler may take as an argument.
 
+use std::future::ready;
+
 use serde::de::DeserializeOwned;
 
 use crate::{Context, Cookies, Fault, Headers, Request, text};
@@ -51,20 +53,20 @@ pub struct Path<T>(pub T);
 pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest for Path<T> {
-    async fn from_request(request: &mut Request) -> Result<Self, Fault> {
-        match text::read_params(request.names, request.head.params()) {
+    fn from_request(request: &mut Request) -> impl Future<Output = Result<Self, Fault>> {
+        ready(match text::read_params(request.names, request.head.params()) {
             Ok(value) => Ok(Self(value)),
             Err(error) => Err(Fault::bad_parameter("path", &error)),
-        }
+        })
     }
 }
 
 impl<T: DeserializeOwned> FromRequest for Query<T> {
-    async fn from_request(request: &mut Request) -> Result<Self, Fault> {
-        match text::read_pairs(&text::decode(request.query())) {
+    fn from_request(request: &mut Request) -> impl Future<Output = Result<Self, Fault>> {
+        ready(match text::read_pairs(&text::decode(request.query())) {
             Ok(value) => Ok(Self(value)),
             Err(error) => Err(Fault::bad_parameter("query", &error)),
-        }
+        })
     }
 }
 

@@ -13,8 +13,12 @@ use std::{borrow::Cow, convert::Infallible, fmt};
 /// let fault = Fault::not_found("there is no user 7");
 /// assert_eq!((fault.status(), fault.name()), (404, "not-found"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+// One pointer wide: results that hold none of it are moved all the time.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fault(Box<Parts>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Parts {
     status: u16,
     name: Cow<'static, str>,
     message: Cow<'static, str>,
@@ -50,11 +54,11 @@ impl Fault {
 
     #[inline(never)]
     fn bounded(status: u16, name: Cow<'static, str>, message: Cow<'static, str>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             status: status.clamp(400, 599),
             name: cut(name, Self::NAME_BYTES_MAX),
             message: cut(message, Self::MESSAGE_BYTES_MAX),
-        }
+        }))
     }
 
     constructors! {
@@ -76,17 +80,17 @@ impl Fault {
 
     /// The HTTP status, 400 to 599.
     pub fn status(&self) -> u16 {
-        self.status
+        self.0.status
     }
 
     /// The stable name, for programs.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// The sentence for people.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     #[cold]
@@ -106,13 +110,23 @@ impl Fault {
 
     #[cfg(target_family = "wasm")]
     pub(crate) fn into_parts(self) -> (u16, String, String) {
-        (self.status, self.name.into_owned(), self.message.into_owned())
+        (self.0.status, self.0.name.into_owned(), self.0.message.into_owned())
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(self.message())
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fault")
+            .field("status", &self.status())
+            .field("name", &self.name())
+            .field("message", &self.message())
+            .finish()
     }
 }
 

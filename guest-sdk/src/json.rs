@@ -79,6 +79,12 @@ impl serde::de::Error for Error {
     }
 
     #[cold]
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        let (length, expected) = (length.to_string(), expected.to_string());
+        Self::new(["invalid length ", &length, ", expected ", &expected].concat())
+    }
+
+    #[cold]
     fn missing_field(field: &'static str) -> Self {
         Self::new(["missing field `", field, "`"].concat())
     }

@@ -72,8 +72,8 @@ impl<E: Into<Fault>> Outcome for Result<(), E> {
 }
 
 /// Makes one argument of a handler.
-pub fn extract<T: FromRequest>(request: &mut Request) -> impl Future<Output = Result<T, Fault>> {
-    T::from_request(request)
+pub async fn extract<T: FromRequest>(request: &mut Request) -> Result<T, Fault> {
+    T::from_request(request).await
 }
 
 /// Makes the response of what a handler returned.

@@ -6,6 +6,8 @@ mod ser;
 
 use std::fmt;
 
+use serde::de::Expected;
+
 pub(crate) use de::{read_pairs, read_params};
 pub(crate) use form::{decode, encode};
 pub(crate) use ser::write_pairs;
@@ -40,6 +42,13 @@ impl std::error::Error for Error {}
 impl serde::de::Error for Error {
     fn custom<T: fmt::Display>(reason: T) -> Self {
         Self::new(reason.to_string())
+    }
+
+    // The provided one takes the whole of formatting along.
+    #[cold]
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        let (length, expected) = (length.to_string(), expected.to_string());
+        Self::new(["invalid length ", &length, ", expected ", &expected].concat())
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -10,6 +10,7 @@ mod config;
 mod drive;
 mod guest_log;
 mod instance;
+mod meter;
 mod proxy;
 mod slots;
 mod state;

@@ -44,6 +44,9 @@ pub(crate) struct Front {
     stopping: AtomicBool,
 }
 
+/// What `OPTIONS *` is told.
+const ALLOW_ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// Time a request waits when the whole host is full.
 const HOST_QUEUE_WAIT: Duration = Duration::from_millis(100);
 
@@ -78,6 +81,9 @@ impl Front {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Respond> {
         if let Err(fault) = head::judge(&request, &self.limits) {
             return respond::fault(&fault);
+        }
+        if request.uri().path() == "*" {
+            return respond::options(ALLOW_ALL);
         }
         if let Some(answer) = health::answer(&self, &request) {
             return answer;

@@ -4,10 +4,13 @@ use crate::kit::*;
 
 #[tokio::test]
 async fn javascript_is_served_and_holds_nobody_up() {
-    let host = Launch::over(Folder::of(&["hello-js", "calc"])).start_unready().await;
+    // A slow machine that is busy otherwise may need its time.
+    let folder =
+        Folder::of(&["hello-js", "calc"]).with("picolet.toml", "[limits]\ncompile_ms_max = 240000");
+    let host = Launch::over(folder).start_unready().await;
     host.line("serving calc").await;
     assert_eq!(host.get("/api/add/40/2").await.status, 200);
-    host.line("serving hello-js * at /hello-js").await;
+    host.log.wait_within(4 * PATIENCE, 0, |line| line.contains("serving hello-js ")).await;
     let path = "/hello-js/some/where";
     for _ in 0..3 {
         answers(&host.get(path).await, 200, &format!("Hello from JavaScript at {path}\n"));

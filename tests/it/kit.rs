@@ -16,7 +16,7 @@ mod raw;
 
 pub(crate) use check::{answers, faults, json, refuses};
 pub(crate) use client::{Body, Client, Reply, body, chunks, http2, request};
-pub(crate) use component::{Component, Declaration, core_module};
+pub(crate) use component::{Component, Declaration, assembled};
 pub(crate) use folder::Folder;
 pub(crate) use guests::guest;
 pub(crate) use host::{Host, Launch};

@@ -11,10 +11,12 @@
     reason = "a test that cannot go on says so and ends"
 )]
 
+mod bad_files;
 mod bad_http;
 mod bad_modules;
 mod calls;
 mod cli;
+mod connections;
 mod folder;
 mod http;
 mod js;

@@ -127,7 +127,7 @@ async fn bad_files_in_its_place_change_nothing_for_the_callers() {
         Vec::new(),
         good[..good.len() / 2].to_vec(),
         b"a text".to_vec(),
-        core_module("(module)"),
+        assembled("(module)"),
         Component::stranger().bytes(),
         Component::describing("unreachable").importing("acme:magic@1.0.0", "wand").bytes(),
         Component::describing("unreachable").bytes(),

@@ -100,6 +100,12 @@ async fn a_core_module_of_the_sdk_is_the_same_service() {
     host.stop().await;
 }
 
+#[test]
+fn a_small_service_is_a_small_file() {
+    let bytes = guest("calc").len();
+    assert!(bytes <= 100_000, "calc.wasm has {bytes} bytes");
+}
+
 #[tokio::test]
 async fn a_core_module_replaces_the_component_of_the_same_service() {
     let host = Host::of(&["calc"]).await;

@@ -223,7 +223,7 @@ impl<'a> Serializer for Writer<'a> {
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Open<'a>, Error> {
         // These tell `serde_json` alone to write a text as it stands.
         if name.starts_with("$serde_json::private::") {
-            return Err(Error::new("only values of their own type can be written, no raw JSON"));
+            return Err(Error::new("raw JSON cannot be written"));
         }
         Ok(self.open(b'{', "}"))
     }

@@ -55,6 +55,9 @@ impl<'a> Values<'a> {
     }
 
     fn only(self) -> Result<&'a str, Error> {
+        if let Self::One(value) = self {
+            return Ok(value);
+        }
         let mut all = self.all();
         match (all.next(), all.next()) {
             (Some(value), None) => Ok(value),

@@ -130,7 +130,6 @@ exclude = ["picolet-sdk"]
 }
 
 fn source(name: &str) -> String {
-    let module = name.replace('-', "_");
     format!(
         r#"//! The service `{name}`.
 
@@ -142,7 +141,7 @@ struct Greeting {{
 }}
 
 #[service(root = "/{name}")]
-mod {module} {{
+mod handlers {{
     use super::*;
 
     /// Greets somebody.

@@ -4,6 +4,7 @@
 //! The bound is kept outside the store: a guest that computes, or sits in a
 //! host call, keeps its own event loop from noticing the time.
 
+use super::meter::CpuMeter;
 use super::state::Errands;
 use crate::fault::Fault;
 use futures::Stream;
@@ -17,7 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// A call under way. Dropping it cancels the call.
 pub(crate) struct Drive {
     call: BoxFuture<'static, Result<(), Fault>>,
-    errands: Arc<Errands>,
+    beside: Beside,
     under_way: FuturesUnordered<BoxFuture<'static, ()>>,
     until: Instant,
     late: Fault,
@@ -25,15 +26,21 @@ pub(crate) struct Drive {
     ended: bool,
 }
 
+/// What a store shares with whoever drives it.
+pub(super) struct Beside {
+    pub(super) errands: Arc<Errands>,
+    pub(super) meter: Arc<CpuMeter>,
+}
+
 impl Drive {
     pub(super) fn new(
         call: BoxFuture<'static, Result<(), Fault>>,
-        errands: Arc<Errands>,
+        beside: Beside,
         until: Instant,
         late: Fault,
     ) -> Self {
         let under_way = FuturesUnordered::new();
-        Self { call, errands, under_way, until, late, alarm: None, ended: false }
+        Self { call, beside, under_way, until, late, alarm: None, ended: false }
     }
 
     /// Whether the call is over.
@@ -44,7 +51,7 @@ impl Drive {
     /// Does errands until all of them wait. True when one was done, which may
     /// have woken the guest.
     fn run_errands(&mut self, cx: &mut Context<'_>) -> bool {
-        self.under_way.extend(self.errands.take());
+        self.under_way.extend(self.beside.errands.take());
         let mut done = false;
         while !self.under_way.is_empty() {
             match Pin::new(&mut self.under_way).poll_next(cx) {
@@ -71,6 +78,7 @@ impl Future for Drive {
                 self.ended = true;
                 return Poll::Ready(outcome);
             }
+            self.beside.meter.paused(Instant::now());
             if !self.run_errands(cx) {
                 break;
             }

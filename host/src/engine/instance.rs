@@ -1,7 +1,7 @@
 //! One instance of a `picolet:service` component, and calls into it.
 
 use super::bindings::{Picoservice, PicoservicePre, declared, types};
-use super::drive::Drive;
+use super::drive::{Beside, Drive};
 use super::slots::Slot;
 use super::state::{CpuSpent, GuestHost, State};
 use super::stream;
@@ -131,6 +131,8 @@ impl Instance {
         };
         call.context.deadline = until;
         let (head, answer) = oneshot::channel();
+        let bytes_max = host.limits.response_body_bytes;
+        let meter = self.store.data().meter.clone();
         let service = host.service.clone();
         let run = async move {
             let request_id = call.context.request_id.clone();
@@ -148,8 +150,8 @@ impl Instance {
                 }
             }
         };
-        let drive = Drive::new(run.boxed(), errands, until, late);
-        Calling { drive, answer, service }
+        let drive = Drive::new(run.boxed(), Beside { errands, meter }, until, late);
+        Calling { drive, answer, service, bytes_max }
     }
 
     async fn run(
@@ -244,6 +246,7 @@ pub(crate) struct Calling {
     drive: Drive,
     answer: oneshot::Receiver<Result<Head, Fault>>,
     service: String,
+    bytes_max: u64,
 }
 
 impl Calling {
@@ -279,8 +282,11 @@ impl Calling {
             HeadBody::Streamed(lifted) => {
                 let broken = Fault::Trapped { service: self.service };
                 let chunks = stream::whole(lifted, broken);
+                let bytes_max = self.bytes_max;
                 AnswerBody::Stream(Box::pin(Driven {
-                    drive: Some(self.drive),
+                    drive: (!self.drive.has_ended()).then_some(self.drive),
+                    bytes_left: bytes_max,
+                    bytes_max,
                     chunks,
                     failure: None,
                     held: Some(held),
@@ -322,6 +328,8 @@ struct Driven<H> {
     drive: Option<Drive>,
     chunks: BoxStream<'static, Result<Bytes, Fault>>,
     failure: Option<Fault>,
+    bytes_left: u64,
+    bytes_max: u64,
     held: Option<H>,
     crew: Crew,
 }
@@ -337,7 +345,15 @@ impl<H: Send + Unpin + 'static> Stream for Driven<H> {
             self.failure = outcome.err();
         }
         match ready!(Pin::new(&mut self.chunks).poll_next(cx)) {
-            Some(Ok(chunk)) => Poll::Ready(Some(Ok(chunk))),
+            Some(Ok(chunk)) => {
+                let Some(left) = self.bytes_left.checked_sub(chunk.len() as u64) else {
+                    self.drive = None;
+                    let bytes_max = self.bytes_max;
+                    return Poll::Ready(Some(Err(Fault::AnswerTooLarge { bytes_max })));
+                };
+                self.bytes_left = left;
+                Poll::Ready(Some(Ok(chunk)))
+            }
             Some(Err(fault)) => {
                 self.drive = None;
                 Poll::Ready(Some(Err(self.failure.take().unwrap_or(fault))))

@@ -5,6 +5,7 @@
 //! error, not an end, when its guest did not finish it.
 
 use super::instance::{fault_of, new_store};
+use super::meter::CpuMeter;
 use super::slots::Slot;
 use super::state::{GuestHost, State};
 use crate::call::{Answer, AnswerBody, Call, CallBody, CallContext, CallHead, Hop};
@@ -73,6 +74,7 @@ struct NoSlot;
 struct Expiration {
     wall: Duration,
     alarm: Pin<Box<Sleep>>,
+    meter: Arc<CpuMeter>,
 }
 
 impl ProxyRunner {
@@ -178,6 +180,7 @@ impl HandlerState for Supply {
             ProxyPre::P3(pre) => pre.engine(),
         };
         let mut store = new_store(engine, &self.host);
+        let meter = store.data().meter.clone();
         let proxy = self.pre.instantiate_async(&mut store).await?;
         let wall = self.host.limits.wall() + GRACE;
         let alarm = Box::pin(sleep_until(Instant::now() + wall));
@@ -185,7 +188,7 @@ impl HandlerState for Supply {
             store,
             proxy,
             view: State::http,
-            expiration: Expiration { wall, alarm },
+            expiration: Expiration { wall, alarm, meter },
             state: Worker {
                 host: self.host.clone(),
                 isolation: self.isolation,
@@ -248,6 +251,8 @@ impl WorkerExpiration for Expiration {
         status: WorkerStatus,
         start: std::time::Instant,
     ) -> Poll<()> {
+        // Asked whenever the instance has come to rest.
+        self.meter.paused(Instant::now());
         let bound = if status == WorkerStatus::Idle { IDLE } else { self.wall };
         let at = Instant::from_std(start + bound);
         if self.alarm.deadline() != at {

@@ -1,12 +1,14 @@
 //! What a store knows: the guest's world, its bounds, and the calls it serves.
 
 use super::guest_log::{CurrentRequest, GuestLog};
+use super::meter::CpuMeter;
 use super::slots::Slots;
 use crate::call::{CallContext, Hop, Neighbours};
-use crate::limits::{EPOCH_TICK, ModuleLimits};
+use crate::limits::ModuleLimits;
 use futures::future::BoxFuture;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -27,10 +29,10 @@ pub(crate) struct State {
     pub(crate) host: Arc<GuestHost>,
     pub(crate) bounds: Bounds,
     pub(crate) errands: Arc<Errands>,
+    pub(crate) meter: Arc<CpuMeter>,
     calls: Vec<LiveCall>,
     current: Arc<CurrentRequest>,
     next_call: u64,
-    cpu_ticks: u64,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
@@ -67,10 +69,10 @@ impl State {
         Self {
             bounds: Bounds::new(&host.limits),
             errands: Arc::default(),
+            meter: Arc::default(),
             calls: Vec::new(),
             current,
             next_call: 0,
-            cpu_ticks: 0,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             hooks: Hooks,
@@ -81,7 +83,7 @@ impl State {
 
     /// A call begins; gives the id by which the guest will name it.
     pub(crate) fn begin(&mut self, hop: Hop, context: CallContext) -> u64 {
-        self.cpu_ticks = 0;
+        self.meter.reset();
         self.current.set(context.request_id.clone());
         self.next_call += 1;
         self.calls.push(LiveCall { id: self.next_call, hop, context });
@@ -108,9 +110,7 @@ impl State {
         mut store: StoreContextMut<'_, Self>,
     ) -> wasmtime::Result<UpdateDeadline> {
         let state = store.data_mut();
-        state.cpu_ticks += 1;
-        let spent = EPOCH_TICK.saturating_mul(u32::try_from(state.cpu_ticks).unwrap_or(u32::MAX));
-        if state.host.limits.cpu() < spent {
+        if state.host.limits.cpu() < state.meter.tick(Instant::now()) {
             return Err(CpuSpent.into());
         }
         Ok(UpdateDeadline::Yield(1))

@@ -80,8 +80,7 @@ fn builder(front: &Front) -> auto::Builder<CrewExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .max_headers(limits.headers_max * 2)
-        .max_buf_size((limits.head_bytes_max * 4).max(64 << 10))
-        .pipeline_flush(true);
+        .max_buf_size((limits.head_bytes_max * 4).max(64 << 10));
     builder
         .http2()
         .timer(TokioTimer::new())

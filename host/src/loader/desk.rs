@@ -64,12 +64,15 @@ pub(crate) struct Loader {
     /// Files of the first scan that are not settled one way or the other.
     awaited: BTreeSet<String>,
     batch: u64,
+    modules_seen: u64,
     look_again: Option<Instant>,
 }
 
 /// A file of the folder.
 #[derive(Default)]
 struct Module {
+    /// Tells it from one that had its name before.
+    id: u64,
     /// How the file looked when it was last taken.
     taken: Option<Stamp>,
     loading: bool,
@@ -93,6 +96,7 @@ struct Revision {
 /// What came of loading a file.
 struct Outcome {
     file: String,
+    module_id: u64,
     started: Instant,
     batch: u64,
     loaded: Result<Arc<Service>, Refusal>,
@@ -149,6 +153,7 @@ impl Loader {
             ready,
             awaited: BTreeSet::new(),
             batch: 0,
+            modules_seen: 0,
             look_again: None,
         };
         (loader, desk)
@@ -242,13 +247,16 @@ impl Loader {
                 warn!(file, max, "not looked at, the folder holds too many modules");
                 continue;
             }
-            let module = self.modules.entry(file.clone()).or_default();
+            let module = self.modules.entry(file.clone()).or_insert_with(|| {
+                self.modules_seen += 1;
+                Module { id: self.modules_seen, ..Module::default() }
+            });
             module.missing_since = None;
             if module.taken.as_ref() == Some(stamp) {
                 self.settling.forget(file);
                 continue;
             }
-            match self.settling.judge(file, stamp.age(wall), now) {
+            match self.settling.judge(file, stamp.look(wall), now) {
                 Verdict::Whole => {
                     self.settling.forget(file);
                     module.taken = Some(stamp.clone());
@@ -302,18 +310,20 @@ impl Loader {
         let live = module.live.as_ref().map(|revision| &revision.standing.service);
         let registration =
             live.map(|live| (live.declaration.name.clone(), live.registration.clone()));
+        let module_id = module.id;
         let (file, batch, started) = (file.to_owned(), self.batch, Instant::now());
         let (workshop, sender) = (self.workshop.clone(), self.results.0.clone());
         self.workshop.crew.hire("load", |_stop| async move {
             let loaded = workshop.load(file.clone(), registration).await;
             // The loader has stopped when nobody listens.
-            let _ = sender.send(Outcome { file, started, batch, loaded }).await;
+            let _ = sender.send(Outcome { file, module_id, started, batch, loaded }).await;
         });
     }
 
     fn take_outcome(&mut self, outcome: Outcome) {
-        let Outcome { file, started, batch, loaded } = outcome;
-        let Some(module) = self.modules.get_mut(&file) else {
+        let Outcome { file, module_id, started, batch, loaded } = outcome;
+        let module = self.modules.get_mut(&file).filter(|module| module.id == module_id);
+        let Some(module) = module else {
             info!(file, "was removed while it was loading");
             return;
         };
@@ -552,6 +562,15 @@ impl Events {
     }
 
     fn note(&self, event: notify::Result<notify::Event>) {
+        // Looking at the folder is an event, too; it must not cause a look.
+        let is_reading = |event: &notify::Event| match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+            EventKind::Access(_) => true,
+            _ => false,
+        };
+        if event.as_ref().is_ok_and(is_reading) {
+            return;
+        }
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Ok(event) if event.need_rescan() => noted.lost = true,

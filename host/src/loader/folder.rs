@@ -2,6 +2,7 @@
 //! out of it or held up by what is not a file.
 
 use super::Refusal;
+use super::settle::Look;
 use crate::name::Name;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use std::collections::BTreeMap;
@@ -29,7 +30,14 @@ pub(super) struct Stamp {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum FileStamp {
-    There { device: u64, inode: u64, len: u64, modified: (i64, i64), changed: (i64, i64) },
+    There {
+        device: u64,
+        inode: u64,
+        len: u64,
+        modified: (i64, i64),
+        changed: (i64, i64),
+        is_plain: bool,
+    },
     Absent,
     Odd(String),
 }
@@ -49,8 +57,18 @@ pub(super) struct ReadLimits {
 }
 
 impl Stamp {
+    /// What the files tell of their writing.
+    pub(super) fn look(&self, now: SystemTime) -> Look {
+        let is_plain = |file: &FileStamp| match file {
+            FileStamp::There { is_plain, .. } => *is_plain,
+            _ => true,
+        };
+        let is_plain = is_plain(&self.wasm) && is_plain(&self.manifest);
+        Look { age: self.age(now), is_plain }
+    }
+
     /// How long ago the youngest of the files was changed.
-    pub(super) fn age(&self, now: SystemTime) -> Duration {
+    fn age(&self, now: SystemTime) -> Duration {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let age = |file: &FileStamp| match file {
             FileStamp::There { changed: (seconds, nanos), .. } => {
@@ -86,6 +104,7 @@ impl Folder {
                 len: metadata.len(),
                 modified: (metadata.mtime(), metadata.mtime_nsec()),
                 changed: (metadata.ctime(), metadata.ctime_nsec()),
+                is_plain: metadata.nlink() == 1 && !self.path.join(file).is_symlink(),
             },
             Err(error) => match fs::symlink_metadata(self.path.join(file)) {
                 Err(_) => FileStamp::Absent,

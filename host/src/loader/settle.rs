@@ -15,6 +15,18 @@ pub(super) type Now = Duration;
 /// this long.
 pub(super) const QUIET: Duration = Duration::from_millis(200);
 
+/// The same for a plain file, whose writer's events may only be late.
+const QUIET_PLAIN: Duration = Duration::from_secs(1);
+
+/// What a file itself tells of its writing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// How long ago it was changed.
+    pub(super) age: Duration,
+    /// Whether it is neither a link nor one of several names of a file.
+    pub(super) is_plain: bool,
+}
+
 /// What was seen of a file's writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
@@ -22,7 +34,9 @@ enum Seen {
     Writing,
     /// It is whole since it was closed or renamed.
     Finished,
-    /// It was touched at this time by something that does not say when it ends.
+    /// It came into the folder at this time.
+    Created(Now),
+    /// It was changed at this time by something that does not say when it ends.
     Touched(Now),
 }
 
@@ -60,20 +74,22 @@ impl Settling {
         let seen = match change {
             Change::Closed | Change::Renamed => Seen::Finished,
             Change::Written => Seen::Writing,
-            Change::Created => Seen::Touched(now),
+            Change::Created => Seen::Created(now),
         };
         self.files.insert(file.to_owned(), seen);
     }
 
-    /// A scan found a file different from what was loaded; `age` is how long
-    /// ago it was changed, as far as the file itself tells.
-    pub(super) fn judge(&mut self, file: &str, age: Duration, now: Now) -> Verdict {
-        let touched = Seen::Touched(now.saturating_sub(age));
+    /// A scan found a file different from what was loaded.
+    pub(super) fn judge(&mut self, file: &str, look: Look, now: Now) -> Verdict {
+        let touched = Seen::Touched(now.saturating_sub(look.age));
+        let quiet = if look.is_plain { QUIET_PLAIN } else { QUIET };
         match self.files.entry(file.to_owned()).or_insert(touched) {
             Seen::Finished => Verdict::Whole,
             Seen::Writing => Verdict::BeingWritten,
-            Seen::Touched(since) if *since + QUIET <= now => Verdict::Whole,
-            Seen::Touched(since) => Verdict::Wait(*since + QUIET),
+            // Who makes a plain file has it open, and will close it.
+            Seen::Created(_) if look.is_plain => Verdict::BeingWritten,
+            Seen::Created(since) | Seen::Touched(since) if *since + quiet <= now => Verdict::Whole,
+            Seen::Created(since) | Seen::Touched(since) => Verdict::Wait(*since + quiet),
         }
     }
 
@@ -97,7 +113,8 @@ mod tests {
     /// Replays events on one file: `n`ew, `w`rite, `c`lose, `r`ename, `l`ost,
     /// `+N` milliseconds; `?` asks: `W`hole, `L`ater, `B`eing written.
     #[track_caller]
-    fn check(script: &str, expected: &str) {
+    fn check(is_plain: bool, script: &str, expected: &str) {
+        let look = Look { age: Duration::ZERO, is_plain };
         let mut settling = Settling::default();
         let mut now = Duration::from_secs(1);
         let mut seen = String::new();
@@ -108,7 +125,7 @@ mod tests {
                 "c" => settling.see("a", Change::Closed, now),
                 "r" => settling.see("a", Change::Renamed, now),
                 "l" => settling.lose_track(now),
-                "?" => seen.push(match settling.judge("a", Duration::ZERO, now) {
+                "?" => seen.push(match settling.judge("a", look, now) {
                     Verdict::Whole => 'W',
                     Verdict::Wait(_) => 'L',
                     Verdict::BeingWritten => 'B',
@@ -121,15 +138,16 @@ mod tests {
 
     #[test]
     fn a_writer_that_closes_has_finished() {
-        check("n w ? +9000 ? c ?", "BBW");
-        check("r ?", "W");
-        check("c w ?", "B");
+        check(true, "n ? w ? +9000 ? c ?", "BBBW");
+        check(true, "r ?", "W");
+        check(true, "c w ?", "B");
     }
 
     #[test]
     fn what_nobody_writes_is_whole_when_it_rests() {
-        check("n ? +200 ?", "LW");
-        check("? +199 ? +1 ?", "LLW");
-        check("w l ? +200 ?", "LW");
+        check(false, "n ? +200 ?", "LW");
+        check(false, "? +199 ? +1 ?", "LLW");
+        check(true, "? +999 ? +1 ?", "LLW");
+        check(true, "w l ? +1000 ?", "LW");
     }
 }

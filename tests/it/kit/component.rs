@@ -99,6 +99,14 @@ impl Component {
         self
     }
 
+    /// The same with a memory of 4 GiB from the start.
+    pub(crate) fn with_all_memory(mut self) -> Self {
+        let (before, after) = self.core.split_once("\"memory\") ").expect("it has a memory");
+        let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        self.core = format!("{before}\"memory\") 65536{after}");
+        self
+    }
+
     /// The component itself.
     #[track_caller]
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -116,9 +124,9 @@ impl Component {
     }
 }
 
-/// A core module that is no component, from its text.
+/// A module or component that no encoder made, from its text.
 #[track_caller]
-pub(crate) fn core_module(text: &str) -> Vec<u8> {
+pub(crate) fn assembled(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 

@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::watch;
 
@@ -41,6 +42,16 @@ impl Log {
 
     /// The first line from a mark on that is meant, which may be there already.
     pub(crate) async fn wait(&self, from: usize, is_meant: impl Fn(&str) -> bool) -> String {
+        self.wait_within(PATIENCE, from, is_meant).await
+    }
+
+    /// The same for what may take longer than anything else.
+    pub(crate) async fn wait_within(
+        &self,
+        patience: Duration,
+        from: usize,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> String {
         let mut written = self.written.clone();
         let mut next = from;
         let found = async {
@@ -56,7 +67,7 @@ impl Log {
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, found).await {
+        match tokio::time::timeout(patience, found).await {
             Ok(line) => line,
             Err(_elapsed) => panic!("the line did not come\n{}", self.lines().join("\n")),
         }

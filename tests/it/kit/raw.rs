@@ -36,6 +36,17 @@ impl Wire {
         within("room to write", self.stream.write_all(bytes.as_ref())).await
     }
 
+    /// The next answer, or none when the other side leaves first.
+    pub(crate) async fn try_reply(&mut self) -> Option<Reply> {
+        while !self.seen.windows(4).any(|part| part == b"\r\n\r\n") {
+            match self.stream.read_buf(&mut self.seen).await {
+                Ok(1..) => (),
+                _ => return None,
+            }
+        }
+        Some(self.reply().await)
+    }
+
     /// Says that nothing follows.
     pub(crate) async fn finish(&mut self) {
         let _ = self.stream.shutdown().await;
