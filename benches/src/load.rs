@@ -41,13 +41,13 @@ impl Connection {
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Measured<Answer> {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n"))
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
     }
 
     pub(crate) fn post(&mut self, path: &str, json: &str) -> Measured<Answer> {
         let len = json.len();
         self.ask(&format!(
-            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
              content-length: {len}\r\n\r\n{json}"
         ))
     }

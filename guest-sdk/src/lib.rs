@@ -33,6 +33,7 @@ mod call;
 mod client;
 mod context;
 mod cookies;
+mod directory;
 mod extract;
 mod fault;
 mod head;
@@ -56,6 +57,7 @@ pub use crate::{
     client::{Call, Client, ClientResponse, IntoParams, client},
     context::Context,
     cookies::{Cookie, Cookies, SameSite},
+    directory::{Entry, directory},
     extract::{FromRequest, Path, Query},
     fault::Fault,
     headers::Headers,
@@ -72,10 +74,10 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
-        Body, BodyWriter, Bytes, Client, ClientResponse, Context, Cookie, Cookies, Event, Events,
-        Fault, Form, FromRequest, Headers, Html, IntoResponse, Json, Path, Query, Request,
+        Body, BodyWriter, Bytes, Client, ClientResponse, Context, Cookie, Cookies, Entry, Event,
+        Events, Fault, Form, FromRequest, Headers, Html, IntoResponse, Json, Path, Query, Request,
         Response, ResponsePart, SameSite, Sse, StatusCode, Text, after, before, client, delete,
-        get, patch, post, put, service, sleep,
+        directory, get, patch, post, put, service, sleep,
     };
 }
 

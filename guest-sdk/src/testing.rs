@@ -34,8 +34,8 @@ use std::{
 };
 
 use crate::{
-    Body, Fault, Headers, IntoResponse, Request, Response, call, client::Outgoing, head::Head,
-    json, service::Service,
+    Body, Entry, Fault, Headers, IntoResponse, Request, Response, call, client::Outgoing,
+    head::Head, json, service::Service,
 };
 
 /// Runs a future to its end on this thread.
@@ -171,6 +171,7 @@ type Answer = Rc<dyn Fn(Call) -> Result<Response, Fault>>;
 
 thread_local! {
     static ANSWERS: RefCell<HashMap<(String, String), Answer>> = RefCell::default();
+    static ENTRIES: RefCell<HashMap<String, Vec<Entry>>> = RefCell::default();
     static PROPERTIES: RefCell<HashMap<(u64, String), String>> = RefCell::default();
 }
 
@@ -183,6 +184,15 @@ where
     let key = (service.to_owned(), method.to_owned());
     let answer: Answer = Rc::new(move |call| answer(call).into_response());
     ANSWERS.with_borrow_mut(|answers| answers.insert(key, answer));
+}
+
+/// Lists entries under a registry key, on this thread.
+pub fn list(key: &str, entries: Vec<Entry>) {
+    ENTRIES.with_borrow_mut(|listed| listed.insert(key.to_owned(), entries));
+}
+
+pub(crate) fn entries(key: &str) -> Vec<Entry> {
+    ENTRIES.with_borrow(|listed| listed.get(key).cloned().unwrap_or_default())
 }
 
 #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "a guest asks its host"))]

@@ -96,6 +96,7 @@ impl Front {
         let verb = request.method().clone();
         let (parts, body) = request.into_parts();
         let context = travel::read(&parts.headers, &self.ids);
+        let request_id = context.request_id.clone();
         let mut call = Call {
             method: 0,
             head: CallHead {
@@ -131,7 +132,10 @@ impl Front {
                 break Err(Fault::Stopping);
             }
         };
-        respond::outcome(outcome, &verb, permit)
+        match outcome {
+            Ok(answer) => respond::answer(answer, &verb, permit),
+            Err(fault) => respond::fault_of(&fault, &request_id),
+        }
     }
 
     /// Finds the route of a call and captures its parameters.

@@ -27,6 +27,8 @@ pub(crate) struct HostLimits {
     pub write_stall_ms_max: u64,
     /// Time a connection may stay open without a request.
     pub idle_ms_max: u64,
+    /// Requests that one HTTP/1.1 connection carries.
+    pub(crate) connection_requests_max: u64,
     /// Time the host keeps accepting after it was told to stop.
     pub linger_ms_max: u64,
     /// Time that requests have to finish while draining.
@@ -75,6 +77,7 @@ impl HostLimits {
         body_bytes_per_second_min: 500,
         write_stall_ms_max: 30_000,
         idle_ms_max: 75_000,
+        connection_requests_max: 1_000,
         linger_ms_max: 0,
         drain_ms_max: 30_000,
         module_bytes_max: 64 << 20,

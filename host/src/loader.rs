@@ -6,6 +6,7 @@
 //! happen beside it.
 
 mod desk;
+mod events;
 mod folder;
 mod inspect;
 mod job;

@@ -116,6 +116,8 @@ fn read_limits(keys: &mut Keys) -> HostLimits {
     keys.number(&at("body_bytes_per_second_min"), 0..=1 << 30, rate);
     keys.number(&at("write_stall_ms_max"), 10..=hour, &mut limits.write_stall_ms_max);
     keys.number(&at("idle_ms_max"), 10..=hour, &mut limits.idle_ms_max);
+    let requests = &mut limits.connection_requests_max;
+    keys.number(&at("connection_requests_max"), 1..=1 << 40, requests);
     keys.number(&at("linger_ms_max"), 0..=60_000, &mut limits.linger_ms_max);
     keys.number(&at("drain_ms_max"), 0..=hour, &mut limits.drain_ms_max);
     keys.number(&at("module_bytes_max"), 1..=1 << 32, &mut limits.module_bytes_max);

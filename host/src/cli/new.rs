@@ -142,8 +142,6 @@ struct Greeting {{
 
 #[service(root = "/{name}")]
 mod handlers {{
-    use super::*;
-
     /// Greets somebody.
     #[get("/hello/{{name}}")]
     async fn hello(Path(name): Path<String>) -> Json<Greeting> {{

@@ -92,7 +92,6 @@ impl Compiler {
     }
 
     fn explain(&self, code: Option<i32>, complaint: &str) -> CompileError {
-        let seconds = self.ms_max;
         match code {
             Some(1) => CompileError::Refused { reason: one_line(complaint) },
             // Killed: the bound on CPU time sends SIGXCPU, a failed allocation
@@ -100,7 +99,7 @@ impl Compiler {
             None if complaint.contains("allocation") => {
                 CompileError::TooLarge { mib: self.mib_max }
             }
-            None if complaint.is_empty() => CompileError::TooSlow { ms: seconds },
+            None if complaint.is_empty() => CompileError::TooSlow { ms: self.ms_max },
             _ => CompileError::Refused { reason: one_line(complaint) },
         }
     }

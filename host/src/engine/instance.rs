@@ -180,15 +180,19 @@ impl Instance {
                 let service = exports.picolet_service_service();
                 let response = service.call_handle(accessor, method, request).await?;
                 let response = response.map_err(stream::parse);
-                let lifted = match response {
+                let mut lifted = match response {
                     Err(fault) => Err(fault),
                     Ok(response) => accessor.with(|mut access| {
                         let store = wasmtime::AsContextMut::as_context_mut(&mut access);
                         Head::lift(store, response)
                     })?,
                 };
+                let drained = lifted.as_mut().ok().and_then(Head::drained);
                 // Whoever asked may have left; the guest still ends in order.
                 let _ = head.send(lifted);
+                if let Some(drained) = drained {
+                    let _ = drained.await;
+                }
                 poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
                 wasmtime::error::Ok(())
             })
@@ -212,6 +216,13 @@ enum HeadBody {
 }
 
 impl Head {
+    fn drained(&mut self) -> Option<oneshot::Receiver<stream::Never>> {
+        match &mut self.body {
+            HeadBody::Streamed(lifted) => lifted.drained.take(),
+            _ => None,
+        }
+    }
+
     fn lift(
         store: wasmtime::StoreContextMut<'_, State>,
         response: types::Response,

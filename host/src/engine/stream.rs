@@ -8,6 +8,7 @@ use futures::channel::{mpsc, oneshot};
 use futures::stream::BoxStream;
 use futures::{Stream, ready};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
@@ -108,7 +109,13 @@ pub(super) struct Lifted {
     pub(super) chunks: mpsc::Receiver<Bytes>,
     /// How the guest said it ended; dropped when it did not say.
     pub(super) end: oneshot::Receiver<Result<(), Fault>>,
+    /// Resolves when nothing of the body is left in the store. A guest may
+    /// hand on a body and be done long before that.
+    pub(super) drained: Option<oneshot::Receiver<Never>>,
 }
+
+/// Never sent: the sinks hold the sender between them, and let go of it.
+pub(super) enum Never {}
 
 /// Takes a body from a guest.
 pub(super) fn lift(
@@ -117,9 +124,11 @@ pub(super) fn lift(
 ) -> wasmtime::Result<Lifted> {
     let (sender, chunks) = mpsc::channel(CHUNKS_WAITING);
     let (ended, end) = oneshot::channel();
-    body.data.pipe(&mut store, ChunkSink { sender })?;
-    body.end.pipe(&mut store, EndSink { ended: Some(ended) })?;
-    Ok(Lifted { chunks, end })
+    let (held, drained) = oneshot::channel();
+    let held = Arc::new(held);
+    body.data.pipe(&mut store, ChunkSink { sender, _held: held.clone() })?;
+    body.end.pipe(&mut store, EndSink { ended: Some(ended), _held: held })?;
+    Ok(Lifted { chunks, end, drained: Some(drained) })
 }
 
 /// Takes a body from a guest as one stream of chunks.
@@ -163,6 +172,7 @@ impl Stream for Whole {
 
 struct ChunkSink {
     sender: mpsc::Sender<Bytes>,
+    _held: Arc<oneshot::Sender<Never>>,
 }
 
 impl StreamConsumer<State> for ChunkSink {
@@ -198,6 +208,7 @@ impl StreamConsumer<State> for ChunkSink {
 
 struct EndSink {
     ended: Option<oneshot::Sender<Result<(), Fault>>>,
+    _held: Arc<oneshot::Sender<Never>>,
 }
 
 impl FutureConsumer<State> for EndSink {

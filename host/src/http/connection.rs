@@ -19,9 +19,6 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tracing::debug;
 
-/// Requests that a connection carries before it is closed.
-const REQUESTS_MAX: u64 = 1_000_000;
-
 /// Serves a connection until it ends, overstays, or the host stops.
 pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, mut stop: StopSignal) {
     let clock = Clock::new();
@@ -31,7 +28,7 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, mut stop: StopSi
         move |request: Request<Incoming>| {
             let is_http2 = request.version() == Version::HTTP_2;
             let guard = clock.request(is_http2);
-            let is_last = clock.requests_total() == REQUESTS_MAX;
+            let is_last = front.limits.connection_requests_max <= clock.requests_total();
             let front = front.clone();
             async move {
                 let mut response = front.answer(request).await;

@@ -1,8 +1,9 @@
 //! Answers and faults as HTTP responses.
 
-use crate::call::{Answer, AnswerBody};
+use crate::call::{Answer, AnswerBody, RequestId};
 use crate::fault::Fault;
 use crate::gate::Permit;
+use crate::travel::REQUEST_ID;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, ready};
@@ -73,16 +74,9 @@ impl Body for Respond {
     }
 }
 
-/// What a call came to, as a response.
-pub(super) fn outcome(
-    outcome: Result<Answer, Fault>,
-    verb: &Method,
-    permit: Permit,
-) -> Response<Respond> {
-    let Answer { status, mut headers, body } = match outcome {
-        Ok(answer) => answer,
-        Err(fault) => return self::fault(&fault),
-    };
+/// An answer as a response.
+pub(super) fn answer(answer: Answer, verb: &Method, permit: Permit) -> Response<Respond> {
+    let Answer { status, mut headers, body } = answer;
     remove_connection_headers(&mut headers);
     let content = match body {
         AnswerBody::Empty => Content::Bytes(None),
@@ -126,6 +120,15 @@ pub(super) fn fault(fault: &Fault) -> Response<Respond> {
     // What the client sent may still be on its way; it is not waited for.
     if matches!(fault, Fault::BodyTooLarge { .. } | Fault::SlowSender) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A fault as JSON, with the id under which the log has more.
+pub(super) fn fault_of(fault: &Fault, request_id: &RequestId) -> Response<Respond> {
+    let mut response = self::fault(fault);
+    if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, id);
     }
     response
 }

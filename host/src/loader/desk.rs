@@ -1,27 +1,29 @@
 //! The one task that owns the folder's state and the live table.
 
+mod swap;
+mod view;
+
+use super::events::{Events, Noted};
 use super::folder::{Folder, Stamp, module_of};
 use super::job::{JOBS_AT_ONCE, Workshop};
-use super::plan::{Plan, Standing, admit, without};
-use super::settle::{Change, QUIET, Settling, Verdict};
-use super::{ModuleState, ModuleView, RESCAN, Refusal, RevisionView};
+use super::plan::Standing;
+use super::settle::{QUIET, Settling, Verdict};
+use super::{ModuleView, RESCAN, Refusal, RevisionView};
 use crate::call::Neighbours;
 use crate::crew::{Crew, StopSignal};
 use crate::engine::{Engine, Slots};
 use crate::limits::HostLimits;
 use crate::live::Live;
-use crate::name::Name;
 use crate::pool::Service;
 use crate::publish::{Publisher, Snapshots, published};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::telemetry::Announcer;
-use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
@@ -313,8 +315,11 @@ impl Loader {
         let module_id = module.id;
         let (file, batch, started) = (file.to_owned(), self.batch, Instant::now());
         let (workshop, sender) = (self.workshop.clone(), self.results.0.clone());
-        self.workshop.crew.hire("load", |_stop| async move {
-            let loaded = workshop.load(file.clone(), registration).await;
+        self.workshop.crew.hire("load", |mut stop| async move {
+            let loaded = tokio::select! {
+                () = stop.stopped() => return,
+                loaded = workshop.load(file.clone(), registration) => loaded,
+            };
             // The loader has stopped when nobody listens.
             let _ = sender.send(Outcome { file, module_id, started, batch, loaded }).await;
         });
@@ -349,140 +354,6 @@ impl Loader {
         self.render();
     }
 
-    fn refuse(&mut self, file: &str, refusal: &Refusal) {
-        let reason = refusal.to_string();
-        self.announcer.say(&format!("refused {file}: {reason}"));
-        if let Some(module) = self.modules.get_mut(file) {
-            module.refusal = Some(reason);
-        }
-    }
-
-    /// A loaded service asks to be live.
-    fn present(&mut self, file: &str, revision: Revision) {
-        let standing: BTreeMap<Name, Standing> = self.standing();
-        match admit(&standing, &revision.standing) {
-            Plan::Refuse(conflict) => {
-                if let Some(module) = self.modules.get_mut(file) {
-                    module.parked = Some(revision);
-                }
-                self.refuse(file, &conflict.into());
-            }
-            Plan::Publish { live, giving_way } => {
-                self.swap_in(file, revision, live);
-                for (name, conflict) in giving_way {
-                    let other = format!("{name}.wasm");
-                    self.give_way(&other);
-                    self.refuse(&other, &conflict.into());
-                }
-                self.present_parked();
-            }
-        }
-    }
-
-    fn standing(&self) -> BTreeMap<Name, Standing> {
-        let live = self.modules.values().filter_map(|module| module.live.as_ref());
-        live.map(|r| (r.standing.service.module.clone(), r.standing.clone())).collect()
-    }
-
-    fn swap_in(&mut self, file: &str, revision: Revision, live: Live) {
-        let service = revision.standing.service.clone();
-        let load_ms = revision.load_ms;
-        let Some(module) = self.modules.get_mut(file) else { return };
-        module.refusal = None;
-        module.parked = None;
-        let before = module.live.replace(revision);
-        if let Some(before) = &before {
-            module.before.insert(0, before.view());
-            module.before.truncate(HISTORY_MAX);
-        }
-        // From here on callers find the new revision.
-        drop(self.live.publish(live));
-        let record = service.record(&self.domain, &self.node);
-        self.registry.put_local(&service.manifest.key, record);
-        let verb = if before.is_some() { "swapped" } else { "serving" };
-        if let Some(before) = before {
-            let before = before.standing.service;
-            if before.registration != service.registration
-                || before.manifest.key != service.manifest.key
-            {
-                self.registry.remove_local(&before.manifest.key, &before.registration);
-            }
-            self.retire(before);
-        }
-        let declaration = &service.declaration;
-        let root = if declaration.root.is_empty() { "/" } else { &declaration.root };
-        let (name, version, digest) = (&declaration.name, &declaration.version, service.digest);
-        self.announcer
-            .say(&format!("{verb} {name} {version} ({digest}) at {root} in {load_ms} ms"));
-    }
-
-    /// A live module makes room for one that comes before it.
-    fn give_way(&mut self, file: &str) {
-        let Some(module) = self.modules.get_mut(file) else { return };
-        let Some(revision) = module.live.take() else { return };
-        let service = revision.standing.service.clone();
-        module.parked = Some(revision);
-        self.registry.remove_local(&service.manifest.key, &service.registration);
-    }
-
-    /// Whoever was kept out by a conflict asks again, in byte order.
-    fn present_parked(&mut self) {
-        let parked: Vec<String> = self
-            .modules
-            .iter()
-            .filter(|(_, module)| module.parked.is_some() && !module.loading)
-            .map(|(file, _)| file.clone())
-            .collect();
-        for file in parked {
-            let standing = self.standing();
-            let Some(module) = self.modules.get_mut(&file) else { continue };
-            let Some(mut revision) = module.parked.take() else { continue };
-            // It came later than whatever is live by now.
-            revision.standing.batch = 0;
-            match admit(&standing, &revision.standing) {
-                Plan::Publish { live, .. } => {
-                    revision.live_since = SystemTime::now();
-                    self.swap_in(&file, revision, live);
-                }
-                Plan::Refuse(_) => module.parked = Some(revision),
-            }
-        }
-    }
-
-    fn remove(&mut self, file: &str) {
-        let Some(module) = self.modules.remove(file) else { return };
-        self.settling.forget(file);
-        self.awaited.remove(file);
-        let Some(revision) = module.live else { return };
-        let service = revision.standing.service;
-        // The module is no longer among those that stand.
-        let next = without(&self.standing(), &service.module);
-        drop(self.live.publish(next));
-        self.registry.remove_local(&service.manifest.key, &service.registration);
-        let (name, version) = (&service.declaration.name, &service.declaration.version);
-        self.announcer.say(&format!("removed {name} {version} ({})", service.digest));
-        self.retire(service);
-        self.present_parked();
-    }
-
-    /// Lets a revision that is no longer found finish what it has begun.
-    fn retire(&self, service: Arc<Service>) {
-        service.close();
-        let drain_max = self.drain_max;
-        self.workshop.crew.hire("drain", |mut stop| async move {
-            tokio::select! {
-                () = stop.stopped() => (),
-                drained = tokio::time::timeout(drain_max, service.emptied()) => {
-                    if drained.is_err() {
-                        let name = &service.declaration.name;
-                        let (inside, _) = service.load();
-                        warn!(service = %name, inside, "still answering after the drain");
-                    }
-                }
-            }
-        });
-    }
-
     fn reclaim(&self) {
         let now = Instant::now();
         for revision in self.modules.values().filter_map(|module| module.live.as_ref()) {
@@ -508,99 +379,4 @@ impl Loader {
         let views = self.modules.iter().map(|(file, module)| module.view(file)).collect();
         drop(self.views.publish(views));
     }
-}
-
-impl Module {
-    fn view(&self, file: &str) -> ModuleView {
-        let state = match (&self.refusal, &self.live) {
-            (Some(_), _) => ModuleState::Refused,
-            (None, Some(_)) => ModuleState::Serving,
-            (None, None) => ModuleState::Loading,
-        };
-        let live = self.live.iter().map(Revision::view);
-        ModuleView {
-            file: file.to_owned(),
-            state,
-            refusal: self.refusal.clone(),
-            revisions: live.chain(self.before.iter().cloned()).collect(),
-        }
-    }
-}
-
-impl Revision {
-    fn view(&self) -> RevisionView {
-        let service = &self.standing.service;
-        RevisionView {
-            service: service.declaration.name.to_string(),
-            version: service.declaration.version.to_string(),
-            digest: service.digest,
-            load_ms: self.load_ms,
-            live_since: self.live_since,
-        }
-    }
-}
-
-/// What the watcher's thread has reported.
-#[derive(Default)]
-struct Events {
-    noted: Mutex<Noted>,
-    came: Notify,
-}
-
-#[derive(Default)]
-struct Noted {
-    changes: Vec<(String, Change)>,
-    lost: bool,
-}
-
-/// Reports that are kept; more are as good as lost.
-const CHANGES_MAX: usize = 100_000;
-
-impl Events {
-    fn take(&self) -> Noted {
-        std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn note(&self, event: notify::Result<notify::Event>) {
-        // Looking at the folder is an event, too; it must not cause a look.
-        let is_reading = |event: &notify::Event| match event.kind {
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-            EventKind::Access(_) => true,
-            _ => false,
-        };
-        if event.as_ref().is_ok_and(is_reading) {
-            return;
-        }
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        match event {
-            Ok(event) if event.need_rescan() => noted.lost = true,
-            Ok(event) => {
-                let changes = changes_of(&event);
-                if CHANGES_MAX < noted.changes.len() + changes.len() {
-                    noted.lost = true;
-                    noted.changes.clear();
-                } else {
-                    noted.changes.extend(changes);
-                }
-            }
-            Err(_) => noted.lost = true,
-        }
-        drop(noted);
-        self.came.notify_one();
-    }
-}
-
-/// What an event says of which files.
-fn changes_of(event: &notify::Event) -> Vec<(String, Change)> {
-    let change = match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Change::Closed,
-        EventKind::Modify(ModifyKind::Data(_)) => Change::Written,
-        EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => Change::Renamed,
-        EventKind::Create(_) => Change::Created,
-        _ => return Vec::new(),
-    };
-    let name = |path: &std::path::PathBuf| {
-        Some((path.file_name()?.to_string_lossy().into_owned(), change))
-    };
-    event.paths.iter().filter_map(name).collect()
 }

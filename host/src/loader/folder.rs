@@ -61,7 +61,8 @@ impl Stamp {
     pub(super) fn look(&self, now: SystemTime) -> Look {
         let is_plain = |file: &FileStamp| match file {
             FileStamp::There { is_plain, .. } => *is_plain,
-            _ => true,
+            FileStamp::Absent => true,
+            FileStamp::Odd(_) => false,
         };
         let is_plain = is_plain(&self.wasm) && is_plain(&self.manifest);
         Look { age: self.age(now), is_plain }
@@ -104,7 +105,9 @@ impl Folder {
                 len: metadata.len(),
                 modified: (metadata.mtime(), metadata.mtime_nsec()),
                 changed: (metadata.ctime(), metadata.ctime_nsec()),
-                is_plain: metadata.nlink() == 1 && !self.path.join(file).is_symlink(),
+                is_plain: metadata.is_file()
+                    && metadata.nlink() == 1
+                    && !self.path.join(file).is_symlink(),
             },
             Err(error) => match fs::symlink_metadata(self.path.join(file)) {
                 Err(_) => FileStamp::Absent,

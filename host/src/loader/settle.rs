@@ -23,7 +23,7 @@ const QUIET_PLAIN: Duration = Duration::from_secs(1);
 pub(super) struct Look {
     /// How long ago it was changed.
     pub(super) age: Duration,
-    /// Whether it is neither a link nor one of several names of a file.
+    /// Whether it is a regular file, neither a link nor one of several names.
     pub(super) is_plain: bool,
 }
 

@@ -164,6 +164,13 @@ mod misbehaves {
         Json(pairs.collect())
     }
 
+    /// Who is listed under a registry key.
+    #[get("/directory/{key}")]
+    async fn listed(Path(key): Path<String>) -> Json<Vec<String>> {
+        let entry = |entry: Entry| format!("{} {} {}", entry.name, entry.version, entry.up);
+        Json(directory(&key).into_iter().map(entry).collect())
+    }
+
     /// What is known about the call.
     #[get("/context")]
     async fn context(context: Context) -> Json<Seen> {

@@ -1,0 +1,148 @@
+//! In and out of the live table: every change of what callers find.
+
+use super::super::Refusal;
+use super::super::plan::{Plan, Standing, admit, without};
+use super::{HISTORY_MAX, Loader, Revision};
+use crate::live::Live;
+use crate::name::Name;
+use crate::pool::Service;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tracing::warn;
+
+impl Loader {
+    pub(super) fn refuse(&mut self, file: &str, refusal: &Refusal) {
+        let reason = refusal.to_string();
+        self.announcer.say(&format!("refused {file}: {reason}"));
+        if let Some(module) = self.modules.get_mut(file) {
+            module.refusal = Some(reason);
+        }
+    }
+
+    /// A loaded service asks to be live.
+    pub(super) fn present(&mut self, file: &str, revision: Revision) {
+        let standing: BTreeMap<Name, Standing> = self.standing();
+        match admit(&standing, &revision.standing) {
+            Plan::Refuse(conflict) => {
+                if let Some(module) = self.modules.get_mut(file) {
+                    module.parked = Some(revision);
+                }
+                self.refuse(file, &conflict.into());
+            }
+            Plan::Publish { live, giving_way } => {
+                self.swap_in(file, revision, live);
+                for (name, conflict) in giving_way {
+                    let other = format!("{name}.wasm");
+                    self.give_way(&other);
+                    self.refuse(&other, &conflict.into());
+                }
+                self.present_parked();
+            }
+        }
+    }
+
+    fn standing(&self) -> BTreeMap<Name, Standing> {
+        let live = self.modules.values().filter_map(|module| module.live.as_ref());
+        live.map(|r| (r.standing.service.module.clone(), r.standing.clone())).collect()
+    }
+
+    fn swap_in(&mut self, file: &str, revision: Revision, live: Live) {
+        let service = revision.standing.service.clone();
+        let load_ms = revision.load_ms;
+        let Some(module) = self.modules.get_mut(file) else { return };
+        module.refusal = None;
+        module.parked = None;
+        let before = module.live.replace(revision);
+        if let Some(before) = &before {
+            module.before.insert(0, before.view());
+            module.before.truncate(HISTORY_MAX);
+        }
+        // From here on callers find the new revision.
+        drop(self.live.publish(live));
+        let record = service.record(&self.domain, &self.node);
+        self.registry.put_local(&service.manifest.key, record);
+        let verb = if before.is_some() { "swapped" } else { "serving" };
+        if let Some(before) = before {
+            let before = before.standing.service;
+            if before.registration != service.registration
+                || before.manifest.key != service.manifest.key
+            {
+                self.registry.remove_local(&before.manifest.key, &before.registration);
+            }
+            self.retire(before);
+        }
+        let declaration = &service.declaration;
+        let root = if declaration.root.is_empty() { "/" } else { &declaration.root };
+        let (name, version, digest) = (&declaration.name, &declaration.version, service.digest);
+        self.announcer
+            .say(&format!("{verb} {name} {version} ({digest}) at {root} in {load_ms} ms"));
+    }
+
+    /// A live module makes room for one that comes before it.
+    fn give_way(&mut self, file: &str) {
+        let Some(module) = self.modules.get_mut(file) else { return };
+        let Some(revision) = module.live.take() else { return };
+        let service = revision.standing.service.clone();
+        module.parked = Some(revision);
+        self.registry.remove_local(&service.manifest.key, &service.registration);
+    }
+
+    /// Whoever was kept out by a conflict asks again, in byte order.
+    fn present_parked(&mut self) {
+        let parked: Vec<String> = self
+            .modules
+            .iter()
+            .filter(|(_, module)| module.parked.is_some() && !module.loading)
+            .map(|(file, _)| file.clone())
+            .collect();
+        for file in parked {
+            let standing = self.standing();
+            let Some(module) = self.modules.get_mut(&file) else { continue };
+            let Some(mut revision) = module.parked.take() else { continue };
+            // It came later than whatever is live by now.
+            revision.standing.batch = 0;
+            match admit(&standing, &revision.standing) {
+                Plan::Publish { live, .. } => {
+                    revision.live_since = SystemTime::now();
+                    self.swap_in(&file, revision, live);
+                }
+                Plan::Refuse(_) => module.parked = Some(revision),
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, file: &str) {
+        let Some(module) = self.modules.remove(file) else { return };
+        self.settling.forget(file);
+        self.awaited.remove(file);
+        let Some(revision) = module.live else { return };
+        let service = revision.standing.service;
+        // The module is no longer among those that stand.
+        let next = without(&self.standing(), &service.module);
+        drop(self.live.publish(next));
+        self.registry.remove_local(&service.manifest.key, &service.registration);
+        let (name, version) = (&service.declaration.name, &service.declaration.version);
+        self.announcer.say(&format!("removed {name} {version} ({})", service.digest));
+        self.retire(service);
+        self.present_parked();
+    }
+
+    /// Lets a revision that is no longer found finish what it has begun.
+    fn retire(&self, service: Arc<Service>) {
+        service.close();
+        let drain_max = self.drain_max;
+        self.workshop.crew.hire("drain", |mut stop| async move {
+            tokio::select! {
+                () = stop.stopped() => (),
+                drained = tokio::time::timeout(drain_max, service.emptied()) => {
+                    if drained.is_err() {
+                        let name = &service.declaration.name;
+                        let (inside, _) = service.load();
+                        warn!(service = %name, inside, "still answering after the drain");
+                    }
+                }
+            }
+        });
+    }
+}
