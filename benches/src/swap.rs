@@ -13,12 +13,13 @@ pub(crate) fn measure() -> Measured {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let host = serve(&runtime, &[("calc", "")])?;
     let file = host.folder.path().join("calc.wasm");
-    let builds = [fs::read(guest_path("calc2"))?, fs::read(guest_path("calc"))?];
-    let marks = ["\"pico2\"", "\"pico\""];
+    let builds = [
+        (fs::read(guest_path("calc2"))?, "\"pico2\""),
+        (fs::read(guest_path("calc"))?, "\"pico\""),
+    ];
     let mut connection = Connection::open(host.address)?;
     let (mut compiled, mut cached) = (Vec::new(), Vec::new());
-    for swap in 0..SWAPS * 2 {
-        let (build, mark) = (&builds[swap % 2], marks[swap % 2]);
+    for (swap, (build, mark)) in builds.iter().cycle().take(SWAPS * 2).enumerate() {
         // A build nobody has seen is compiled; one seen before comes from the
         // cache.
         let is_new = swap < SWAPS;

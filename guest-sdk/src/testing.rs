@@ -2,7 +2,7 @@
 //!
 //! Handlers are plain async functions: call them under [`block_on`]. To run one
 //! as the host would, arguments, `#[before]` and `#[after]` included, give
-//! [`call`] the type `Service` that `#[service]` puts into its module.
+//! [`call()`] the type `Service` that `#[service]` puts into its module.
 //!
 //! ```
 //! use picolet_sdk::{prelude::*, testing};

@@ -125,6 +125,9 @@ fn begin(
         return bad(format!("call {by} is not under way in this instance"));
     };
     let (context, hop) = (caller.context.clone(), caller.hop.clone());
+    if !store.data().host.may_call(&call.service) {
+        return Ok(Err(Fault::CallNotGranted { service: call.service }));
+    }
     let outbound = store.data().host.limits.outbound;
     let Some(place) = store.data().errands.place(outbound) else {
         return Ok(Err(Fault::OutboundLimit { outbound }));

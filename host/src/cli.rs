@@ -24,6 +24,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    #[allow(clippy::needless_pass_by_value, reason = "made for map_err")]
     fn failed(error: impl ToString) -> Self {
         Self::Failed(error.to_string())
     }

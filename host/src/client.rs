@@ -202,7 +202,8 @@ async fn here(service: &Arc<Service>, context: &CallContext, outgoing: OutgoingC
     let call = Call { method: index, head, body: outgoing.body, context: context.clone() };
     match service.call(call).await {
         Served::Answered(outcome) => Attempt::Done(outcome),
-        Served::Closing(Call { head: CallHead { params, headers, .. }, body, .. }) => {
+        Served::Closing(call) => {
+            let Call { head: CallHead { params, headers, .. }, body, .. } = *call;
             let (service, method) = (name, method_name);
             let again = OutgoingCall { service, method, options, params, query, headers, body };
             Attempt::Elsewhere(again, Fault::Stopping)

@@ -60,6 +60,8 @@ pub(crate) enum Fault {
     Overloaded { service: String },
     #[error("the host is at its limit of requests")]
     HostOverloaded,
+    #[error("calls to {service} are not granted")]
+    CallNotGranted { service: String },
     #[error("more than {outbound} calls of this instance are under way")]
     OutboundLimit { outbound: usize },
     #[error("no endpoint of service {service} may be called now")]
@@ -100,6 +102,7 @@ impl Fault {
             Self::BadCall { .. } => (400, "bad-call"),
             Self::ClientLeft => (400, "client-left"),
             Self::UnknownVerb { .. } => (501, "unknown-verb"),
+            Self::CallNotGranted { .. } => (403, "call-not-granted"),
             Self::BodyTooLarge { .. } => (413, "body-too-large"),
             Self::HeadTooLarge { .. } => (431, "head-too-large"),
             Self::UriTooLong { .. } => (414, "uri-too-long"),

@@ -126,7 +126,7 @@ impl Front {
             match target.service.call(call).await {
                 Served::Answered(outcome) => break outcome,
                 // Replaced between the look-up and the gate: look again.
-                Served::Closing(again) => call = again,
+                Served::Closing(again) => call = *again,
             }
             if self.is_stopping() && self.live.peek().routes().is_empty() {
                 break Err(Fault::Stopping);

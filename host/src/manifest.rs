@@ -17,7 +17,9 @@ pub(crate) struct Manifest {
     /// Whether a `wasi:http` guest sees its paths without the root.
     pub strip: bool,
     /// The registry key.
-    pub key: Name,
+    pub(crate) key: Name,
+    /// Services it may call: names, or beginnings of names followed by `*`.
+    pub(crate) calls: Vec<String>,
     pub isolation: Isolation,
     pub limits: ModuleLimits,
     pub env: Vec<(String, String)>,
@@ -51,6 +53,7 @@ impl Default for Manifest {
             root: None,
             strip: false,
             key: default_key(),
+            calls: vec!["*".to_owned()],
             isolation: Isolation::Kept,
             limits: ModuleLimits::DEFAULT,
             env: Vec::new(),
@@ -69,21 +72,66 @@ impl Manifest {
     pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Vec<Complaint>> {
         let mut keys = Keys::default();
         keys.add_toml(text, file);
-        let mut manifest = Self::default();
-        manifest.name = keys.take("name", |value| name(value));
-        manifest.version = keys.take("version", version);
-        manifest.root = keys.take("root", |value| {
-            let root = string(value)?;
-            check_root(&root).map(|()| root).map_err(|error| error.to_string())
-        });
-        manifest.strip = keys.flag("strip").unwrap_or_default();
-        manifest.key = keys.take("key", |value| name(value)).unwrap_or_else(default_key);
-        manifest.isolation = keys.take("isolation", isolation).unwrap_or(Isolation::Kept);
-        read_limits(&mut keys, &mut manifest.limits);
-        manifest.env = read_env(&mut keys);
-        manifest.routes = keys.take("routes", routes).unwrap_or_default();
+        let usual = Self::default();
+        let mut limits = usual.limits;
+        read_limits(&mut keys, &mut limits);
+        let calls = keys.list("grants.calls", |text| Ok(text.to_owned()));
+        let manifest = Self {
+            name: keys.take("name", name),
+            version: keys.take("version", version),
+            root: keys.take("root", root),
+            strip: keys.flag("strip").unwrap_or(usual.strip),
+            key: keys.take("key", name).unwrap_or(usual.key),
+            calls: calls.unwrap_or(usual.calls),
+            isolation: keys.take("isolation", isolation).unwrap_or(usual.isolation),
+            limits,
+            env: read_env(&mut keys),
+            routes: keys.take("routes", routes).unwrap_or_default(),
+        };
+        refuse_what_is_not_offered(&mut keys);
         let complaints = keys.finish();
         if complaints.is_empty() { Ok(manifest) } else { Err(complaints) }
+    }
+}
+
+/// Keys of manifests for hosts that offer more. A module that needs one of
+/// them would not do what its owner believes, so it is not served.
+const NOT_OFFERED: [&str; 8] = [
+    "namespace",
+    "expose",
+    "traffic",
+    "fast_reload",
+    "grants.outbound",
+    "grants.files",
+    "grants.buckets",
+    "config",
+];
+
+/// Values that ask for nothing.
+fn asks_for_nothing(key: &str, value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Boolean(flag) => !flag,
+        Value::Integer(number) => key == "traffic" && *number == 100,
+        _ => false,
+    }
+}
+
+fn refuse_what_is_not_offered(keys: &mut Keys) {
+    for key in NOT_OFFERED {
+        keys.take(key, |value| {
+            if asks_for_nothing(key, value) {
+                Ok(())
+            } else {
+                Err("this version of the host does not offer it".to_owned())
+            }
+        });
+    }
+    for section in ["config", "secrets"] {
+        for (name, _) in keys.below(section) {
+            let text = "this version of the host does not offer it".to_owned();
+            keys.add_complaint(&format!("{section}.{name}"), text);
+        }
     }
 }
 
@@ -127,6 +175,11 @@ fn string(value: &Value) -> Result<String, String> {
 fn name(value: &Value) -> Result<Name, String> {
     let text = string(value)?;
     Name::parse(&text).map_err(|error| format!("name {text:?} {error}"))
+}
+
+fn root(value: &Value) -> Result<String, String> {
+    let root = string(value)?;
+    check_root(&root).map(|()| root).map_err(|error| error.to_string())
 }
 
 fn version(value: &Value) -> Result<Version, String> {
@@ -209,6 +262,10 @@ mod tests {
                 "version (x.toml): got \"1\", want a version such as 1.0.0",
                 "isolation (x.toml): got \"maybe\", want \"kept\" or \"call\"",
             ],
+        );
+        refused(
+            "[grants]\nfiles = [\"a:ro\"]\noutbound = []\ncalls = [\"x\"]",
+            &["grants.files (x.toml): this version of the host does not offer it"],
         );
         refused(
             "[limits]\ncpu_ms = 5000\nwall_ms = 1000",

@@ -72,7 +72,7 @@ pub(crate) enum Served {
     /// It was answered, with an answer or a fault.
     Answered(Result<Answer, Fault>),
     /// The revision has been replaced and takes no call; nothing was begun.
-    Closing(Call),
+    Closing(Box<Call>),
 }
 
 impl Service {
@@ -133,7 +133,7 @@ impl Service {
         };
         let permit = match self.admit(&call.context).await {
             Admission::Granted(permit) => permit,
-            Admission::Closing => return Served::Closing(call),
+            Admission::Closing => return Served::Closing(Box::new(call)),
             Admission::Shed => {
                 let service = self.declaration.name.to_string();
                 return Served::Answered(Err(Fault::Overloaded { service }));

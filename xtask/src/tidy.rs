@@ -168,7 +168,9 @@ fn check_any_file(path: &Path, findings: &mut Findings) {
     }
     let is_rules = path.ends_with("xtask/src/tidy.rs");
     for (index, line) in text.lines().enumerate() {
-        if LINE_CHARS_MAX < line.chars().count() && !is_data {
+        // A text is not broken for the sake of a column.
+        let has_text = line.contains('"') || line.contains("[`");
+        if LINE_CHARS_MAX < line.chars().count() && !is_data && !has_text {
             findings.add(path, index + 1, &format!("line is over {LINE_CHARS_MAX} characters"));
         }
         if !is_rules && ["FIXME", "XXX", "#[ignore"].iter().any(|word| line.contains(word)) {

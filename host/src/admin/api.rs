@@ -138,11 +138,16 @@ pub(super) async fn health(AxumState(admin): AxumState<Admin>) -> Json<Value> {
 
 pub(super) async fn openapi() -> Json<Value> {
     let get = |summary: &str| json!({ "get": { "summary": summary, "responses": { "200": { "description": "JSON" } } } });
-    let name = json!([{ "name": "name", "in": "path", "required": true,
-        "schema": { "type": "string" } }]);
-    let mut service = get("One service: methods, limits, figures");
-    service["get"]["parameters"] = name;
-    service["get"]["responses"]["404"] = json!({ "description": "no such service" });
+    let service = json!({ "get": {
+        "summary": "One service: methods, limits, figures",
+        "parameters": [
+            { "name": "name", "in": "path", "required": true, "schema": { "type": "string" } },
+        ],
+        "responses": {
+            "200": { "description": "JSON" },
+            "404": { "description": "no such service" },
+        },
+    } });
     let call = json!({ "post": {
         "summary": "Calls a method of a service, as the command line does",
         "requestBody": { "required": true, "content": { "application/json": { "schema": {

@@ -15,9 +15,9 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         Failure::Failed(format!("{} is refused: {refusal}", args.file.display()))
     })?;
     if args.json {
-        print_json(&inspection)
+        print_json(&inspection);
     } else {
-        print_text(&inspection)
+        print_text(&inspection);
     }
     Ok(())
 }

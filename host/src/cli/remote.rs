@@ -107,10 +107,12 @@ pub(super) fn call(args: &CallArgs) -> Result<(), Failure> {
         Some(text) => serde_json::from_str(text)
             .map_err(|error| Failure::Usage(vec![format!("--data is not JSON: {error}")]))?,
     };
-    let mut order = json!({ "target": args.target, "args": args.args, "data": data });
-    if let Some(timeout) = args.timeout {
-        order["options"] = json!({ "timeout-ms": timeout.to_string() });
-    }
+    let options = match args.timeout {
+        Some(timeout) => json!({ "timeout-ms": timeout.to_string() }),
+        None => json!({}),
+    };
+    let order =
+        json!({ "target": args.target, "args": args.args, "data": data, "options": options });
     block_on(async {
         let request = Request::post(address(&args.remote, "/admin/v1/call")?)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))

@@ -57,10 +57,7 @@ impl GuestLog {
         let line = String::from_utf8_lossy(line);
         let line = line.trim_end_matches('\r');
         let (service, revision) = (&self.service, &self.revision);
-        let dropped = match self.spend(line.len() as u64 + 1) {
-            Ok(dropped) => dropped,
-            Err(()) => return,
-        };
+        let Ok(dropped) = self.spend(line.len() as u64 + 1) else { return };
         if 0 < dropped {
             warn!(%service, %revision, bytes = dropped, "guest printed more than its limit, dropped");
         }

@@ -66,7 +66,7 @@ mod tests {
     fn an_idle_instance_makes_room() {
         let slots = Slots::new(2);
         let idle = Arc::new(Idle(Mutex::new(vec![slots.take().unwrap()])));
-        let keeper: Arc<dyn Keeper> = idle.clone();
+        let keeper: Arc<dyn Keeper> = idle;
         slots.enlist(Arc::downgrade(&keeper));
         let _first = slots.take().unwrap();
         let _second = slots.take().expect("the idle one gave up its place");

@@ -19,9 +19,21 @@ pub(crate) struct GuestHost {
     pub(crate) service: String,
     pub(crate) limits: ModuleLimits,
     pub(crate) env: Vec<(String, String)>,
+    /// Services it may call; see `Manifest::calls`.
+    pub(crate) calls: Vec<String>,
     pub(crate) neighbours: Arc<dyn Neighbours>,
     pub(crate) log: Arc<GuestLog>,
     pub(crate) slots: Arc<Slots>,
+}
+
+impl GuestHost {
+    /// Whether the manifest lets the guest call a service.
+    pub(crate) fn may_call(&self, service: &str) -> bool {
+        self.calls.iter().any(|granted| match granted.strip_suffix('*') {
+            Some(beginning) => service.starts_with(beginning),
+            None => service == granted,
+        })
+    }
 }
 
 /// The data of one store.

@@ -111,6 +111,7 @@ impl Workshop {
             service: service.to_owned(),
             limits,
             env: sound.manifest.env.clone(),
+            calls: sound.manifest.calls.clone(),
             neighbours: self.neighbours.clone(),
             log: Arc::new(GuestLog::new(service, &revision, limits.log_bytes_per_second)),
             slots: self.slots.clone(),
