@@ -126,8 +126,7 @@ impl Fault {
             Self::CallCycle { .. } => (508, "call-cycle"),
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_SOON);
-        Reply { status, name: Cow::Borrowed(name), retry_after }
+        Reply { status, name: Cow::Borrowed(name), retry_after: retry_after(status) }
     }
 
     /// The body a caller gets.
@@ -147,7 +146,11 @@ fn guest_reply(status: u16, name: &str) -> Reply {
         Ok(status) if status.is_client_error() || status.is_server_error() => status,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    Reply { status, name: Cow::Owned(name.to_owned()), retry_after: None }
+    Reply { status, name: Cow::Owned(name.to_owned()), retry_after: retry_after(status) }
+}
+
+fn retry_after(status: StatusCode) -> Option<Duration> {
+    (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_SOON)
 }
 
 /// An error and every cause under it, on one line, for the log.
