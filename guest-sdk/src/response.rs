@@ -40,7 +40,7 @@ impl Response {
 /// | [`Sse`](crate::Sse) | 200 and events as they happen |
 /// | `Option<T>` | `T`, or the fault `not-found` of status 404 |
 /// | `Result<T, E>` where `E: Into<Fault>` | `T`, or the fault |
-/// | `(part, T)`, `(part, part, T)`, `(part, part, part, T)` | `T`, changed by [parts](ResponsePart) |
+/// | `(part, T)`, `(part, part, T)`, and with three | `T`, changed by its [parts](ResponsePart) |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the answer of a method",
     label = "no answer",
