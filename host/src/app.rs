@@ -146,6 +146,7 @@ impl Host {
             }
         });
 
+        let streams = self.front.streams.clone();
         stop.await;
         self.front.begin_stop();
         self.announcer.say("stopping");
@@ -155,6 +156,8 @@ impl Host {
             tokio::time::sleep(linger).await;
             closing.send_replace(true);
             let inner = self.inner.disband(drain).await;
+            // Every connection has ended, and with it its streams.
+            streams.disband(Duration::ZERO).await;
             let outer = self.outer.disband(ADMIN_GRACE).await;
             (inner, outer)
         };
@@ -163,6 +166,7 @@ impl Host {
             () = hurry => {
                 info!("told twice to stop, cutting what still runs");
                 closing.send_replace(true);
+                streams.disband(Duration::ZERO).await;
                 (self.inner.disband(Duration::ZERO).await, self.outer.disband(Duration::ZERO).await)
             }
         };

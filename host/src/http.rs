@@ -38,7 +38,10 @@ pub(crate) struct Front {
     pub(crate) live: Snapshots<Live>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: HostLimits,
+    /// Connections, and what outlives them for a while.
     pub(crate) crew: Crew,
+    /// Tasks of HTTP/2 streams, which their connections wait for.
+    pub(crate) streams: Crew,
     ids: RequestIds,
     requests: Gate,
     stopping: AtomicBool,
@@ -59,7 +62,8 @@ impl Front {
     ) -> Arc<Self> {
         let requests = Gate::new(limits.requests_max, limits.requests_max, HOST_QUEUE_WAIT);
         let (ids, stopping) = (RequestIds::default(), AtomicBool::new(false));
-        Arc::new(Self { live, registry, limits, crew, ids, requests, stopping })
+        let streams = Crew::default();
+        Arc::new(Self { live, registry, limits, crew, streams, ids, requests, stopping })
     }
 
     /// From now on the host says that it is going down.
@@ -109,6 +113,7 @@ impl Front {
             context,
         };
         let mut arriving = Some(body);
+        let uri = call.head.uri.clone();
         let outcome = loop {
             let target = match self.find(&verb, &mut call) {
                 Ok(target) => target,
@@ -126,10 +131,10 @@ impl Front {
             match target.service.call(call).await {
                 Served::Answered(outcome) => break outcome,
                 // Replaced between the look-up and the gate: look again.
-                Served::Closing(again) => call = *again,
-            }
-            if self.is_stopping() && self.live.peek().routes().is_empty() {
-                break Err(Fault::Stopping);
+                Served::Closing(again) => {
+                    call = *again;
+                    call.head.uri = uri.clone();
+                }
             }
         };
         match outcome {

@@ -58,6 +58,21 @@ pub(crate) enum Refusal {
     Lost,
 }
 
+impl Refusal {
+    /// Whether the same file may be served when it is tried again: the machine
+    /// was short of something.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreadable(error) => {
+                use std::io::ErrorKind::{InvalidData, NotFound, PermissionDenied};
+                !matches!(error.kind(), InvalidData | NotFound | PermissionDenied)
+            }
+            Self::Engine(EngineError::Compile(error)) => error.is_passing(),
+            _ => false,
+        }
+    }
+}
+
 fn join(complaints: &[Complaint]) -> String {
     complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -21,7 +21,7 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// Calls an instance may serve, drawn anew for each, so that nobody leans on
 /// memory that outlives a call.
@@ -142,12 +142,16 @@ impl Service {
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
         let outcome = match &self.supply {
             Supply::Proxy(runner) => runner.call(call, hop, permit).await,
-            Supply::Instances(instances) => match instances.lend().await {
-                Ok(Lent { instance, give_back }) => {
-                    instance.call(call, hop, give_back).answer(permit, &self.crew).await
+            Supply::Instances(instances) => {
+                let until = call.context.deadline.min(Instant::now() + self.limits().wall());
+                match timeout_at(until, instances.lend()).await {
+                    Ok(Ok(Lent { instance, give_back })) => {
+                        instance.call(call, hop, give_back).answer(permit, &self.crew).await
+                    }
+                    Ok(Err(fault)) => Err(fault),
+                    Err(_elapsed) => Err(Fault::Deadline { doing: "the service was starting" }),
                 }
-                Err(fault) => Err(fault),
-            },
+            }
         };
         if outcome.is_err() {
             self.counts.faults.fetch_add(1, Ordering::Relaxed);

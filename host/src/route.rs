@@ -370,11 +370,6 @@ impl<T> RouteTable<T> {
         }
         names.join(", ")
     }
-
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.targets.is_empty()
-    }
 }
 
 /// Why a route cannot be added.

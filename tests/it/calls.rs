@@ -32,6 +32,25 @@ async fn a_call_inside_the_process_opens_no_socket() {
 }
 
 #[tokio::test]
+async fn a_guest_reads_who_is_there() {
+    let host = Host::of(&["calc", "misbehaves"]).await;
+    let listed = host.get("/misbehaves/directory/default").await;
+    answers(&listed, 200, r#"["calc 1.0.0 true","misbehaves 1.0.0 true"]"#);
+    answers(&host.get("/misbehaves/directory/nothing").await, 200, "[]");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_guest_calls_only_whom_its_manifest_grants() {
+    let folder = Folder::of(&["calc", "misbehaves"]);
+    let folder = folder.with("misbehaves.toml", "[grants]\ncalls = [\"gre*\", \"misbehaves\"]");
+    let host = Host::over(folder).await;
+    faults(&host.get("/misbehaves/call/calc/add2").await, 403, &["call-not-granted"]);
+    faults(&host.get("/misbehaves/call/greeter/x").await, 404, &["no-such-service"]);
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a_neighbour_that_comes_goes_and_returns_is_found() {
     let host = Host::of(&["greeter-api"]).await;
     let path = "/greeter-api/say/hello?name=John";

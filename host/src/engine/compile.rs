@@ -30,6 +30,13 @@ pub(crate) enum CompileError {
     Spawn(#[source] std::io::Error),
 }
 
+impl CompileError {
+    /// Whether the same module may compile when it is tried again.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Spawn(_))
+    }
+}
+
 /// How compiles are run.
 #[derive(Clone, Debug)]
 pub(crate) struct Compiler {

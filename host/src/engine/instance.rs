@@ -45,6 +45,18 @@ pub(crate) enum Shortage {
     Guest(wasmtime::Error),
 }
 
+impl Shortage {
+    fn of(error: wasmtime::Error) -> Self {
+        // A component of many parts may find the engine's pools empty before
+        // the places for instances are taken.
+        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            Self::NoSlot
+        } else {
+            Self::Guest(error)
+        }
+    }
+}
+
 /// Gets the instance back after a call that ended cleanly.
 pub(crate) type GiveBack = Box<dyn FnOnce(Instance) + Send>;
 
@@ -57,7 +69,7 @@ impl Blueprint {
     pub(crate) async fn instantiate(&self) -> Result<Instance, Shortage> {
         let slot = self.host.slots.take().ok_or(Shortage::NoSlot)?;
         let mut store = new_store(self.pre.engine(), &self.host);
-        let exports = self.pre.instantiate_async(&mut store).await.map_err(Shortage::Guest)?;
+        let exports = self.pre.instantiate_async(&mut store).await.map_err(Shortage::of)?;
         Ok(Instance { store, exports: Arc::new(exports), _slot: slot })
     }
 

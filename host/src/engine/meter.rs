@@ -5,6 +5,7 @@
 //! next rest the guest was computing. A burst shorter than a tick may go
 //! uncounted. No clock of its own: the callers say what time it is.
 
+use crate::limits::EPOCH_TICK;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,7 +34,7 @@ impl CpuMeter {
     pub(super) fn tick(&self, now: Instant) -> Duration {
         let mut reading = self.lock();
         if let Some(since) = reading.running_since.replace(now) {
-            reading.spent += now.saturating_duration_since(since);
+            reading.spent += at_most_a_tick(since, now);
         }
         reading.is_yielding = true;
         reading.spent
@@ -46,13 +47,19 @@ impl CpuMeter {
             return;
         }
         if let Some(since) = reading.running_since.take() {
-            reading.spent += now.saturating_duration_since(since);
+            reading.spent += at_most_a_tick(since, now);
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Reading> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Between two looks a guest computes for a tick at most; what is longer, it
+/// spent in line for a core.
+fn at_most_a_tick(since: Instant, now: Instant) -> Duration {
+    now.saturating_duration_since(since).min(EPOCH_TICK)
 }
 
 #[cfg(test)]
@@ -83,5 +90,6 @@ mod tests {
         check("t +9 p", 9);
         check("p +500 t p +500 t p +500 t p", 0);
         check("t +10 t +2 p +500 t +3 p", 15);
+        check("t +80 t +80 t", 20);
     }
 }

@@ -12,6 +12,7 @@ use crate::call::{Answer, AnswerBody, Call, CallBody, CallContext, CallHead, Hop
 use crate::fault::Fault;
 use crate::manifest::Isolation;
 use bytes::Bytes;
+use futures::channel::oneshot;
 use futures::{Stream, StreamExt, ready};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
@@ -19,6 +20,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::error;
 use wasmtime::component::GuestTaskId;
@@ -39,6 +41,8 @@ const GRACE: Duration = Duration::from_millis(100);
 pub(crate) struct ProxyRunner {
     handler: ProxyHandler<Supply>,
     host: Arc<GuestHost>,
+    /// Dropped with the last runner: instances that wait for a call end.
+    _alive: Arc<watch::Sender<()>>,
 }
 
 /// What the engine's handler makes instances from.
@@ -46,6 +50,17 @@ struct Supply {
     pre: ProxyPre<State>,
     isolation: Isolation,
     host: Arc<GuestHost>,
+    alive: watch::Receiver<()>,
+}
+
+/// What an instance is told with a call.
+type Order = (Arc<Ticket>, oneshot::Receiver<()>);
+
+/// The call that an instance is serving.
+struct Serving {
+    until: Instant,
+    /// Sent when the answer has begun; dropped when nobody waits for it.
+    answered: Option<oneshot::Receiver<()>>,
 }
 
 /// One call, as its instance and its answer both know it.
@@ -62,6 +77,7 @@ struct Worker {
     host: Arc<GuestHost>,
     isolation: Isolation,
     tickets: Mutex<Vec<Weak<Ticket>>>,
+    serving: Arc<Mutex<Option<Serving>>>,
     _slot: Slot,
 }
 
@@ -72,15 +88,17 @@ struct NoSlot;
 
 /// Ends an instance that overstays.
 struct Expiration {
-    wall: Duration,
+    serving: Arc<Mutex<Option<Serving>>>,
+    retired: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
     alarm: Pin<Box<Sleep>>,
     meter: Arc<CpuMeter>,
 }
 
 impl ProxyRunner {
     pub(super) fn new(pre: ProxyPre<State>, isolation: Isolation, host: Arc<GuestHost>) -> Self {
-        let supply = Supply { pre, isolation, host: host.clone() };
-        Self { handler: ProxyHandler::new(supply), host }
+        let (sender, alive) = watch::channel(());
+        let supply = Supply { pre, isolation, host: host.clone(), alive };
+        Self { handler: ProxyHandler::new(supply), host, _alive: Arc::new(sender) }
     }
 
     /// Makes a call. `held` lives until the whole answer is over.
@@ -97,9 +115,14 @@ impl ProxyRunner {
         let until = context.deadline;
         let ticket = Arc::new(Ticket { context, hop, until, late, failure: OnceLock::new() });
         let request = into_request(call.head, call.body)?;
-        let answered = self.handler.handle(ticket.clone(), request);
-        let response = match tokio::time::timeout_at(until, answered).await {
-            Ok(Ok(response)) => response,
+        // Dropped unsent when the caller leaves or the time is over.
+        let (answered, unanswered) = oneshot::channel();
+        let handled = self.handler.handle((ticket.clone(), unanswered), request);
+        let response = match tokio::time::timeout_at(until, handled).await {
+            Ok(Ok(response)) => {
+                let _ = answered.send(());
+                response
+            }
             Ok(Err(error)) => return Err(self.fault(&ticket, &error)),
             Err(_elapsed) => return Err(ticket.late.clone()),
         };
@@ -130,8 +153,10 @@ impl ProxyRunner {
         let service = &self.host.service;
         let request_id = &ticket.context.request_id;
         let cause = format!("{error:#}");
-        if let Some(failed) = error.downcast_ref::<InstantiationError<Arc<Ticket>>>() {
-            if failed.error.downcast_ref::<NoSlot>().is_some() {
+        if let Some(failed) = error.downcast_ref::<InstantiationError<Order>>() {
+            let is_full = failed.error.is::<NoSlot>()
+                || failed.error.is::<wasmtime::PoolConcurrencyLimitError>();
+            if is_full {
                 return Fault::HostOverloaded;
             }
             error!(%service, %request_id, cause, "guest cannot be started");
@@ -182,17 +207,20 @@ impl HandlerState for Supply {
         let mut store = new_store(engine, &self.host);
         let meter = store.data().meter.clone();
         let proxy = self.pre.instantiate_async(&mut store).await?;
-        let wall = self.host.limits.wall() + GRACE;
-        let alarm = Box::pin(sleep_until(Instant::now() + wall));
+        let alarm = Box::pin(sleep_until(Instant::now() + IDLE));
+        let serving = Arc::new(Mutex::new(None));
+        let mut alive = self.alive.clone();
+        let retired = Box::pin(async move { while alive.changed().await.is_ok() {} });
         Ok(Instance {
             store,
             proxy,
             view: State::http,
-            expiration: Expiration { wall, alarm, meter },
+            expiration: Expiration { serving: serving.clone(), retired, alarm, meter },
             state: Worker {
                 host: self.host.clone(),
                 isolation: self.isolation,
                 tickets: Mutex::default(),
+                serving,
                 _slot: slot,
             },
         })
@@ -201,7 +229,7 @@ impl HandlerState for Supply {
 
 impl WorkerState for Worker {
     type StoreData = State;
-    type RequestData = Arc<Ticket>;
+    type RequestData = Order;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         match (self.isolation, concurrent, total) {
@@ -215,7 +243,7 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         mut store: StoreContextMut<'_, State>,
-        ticket: Arc<Ticket>,
+        (ticket, answered): Order,
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
         store.set_epoch_deadline(1);
@@ -225,6 +253,8 @@ impl WorkerState for Worker {
         let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.retain(|ticket| 0 < ticket.strong_count());
         tickets.push(Arc::downgrade(&ticket));
+        let serving = Serving { until: ticket.until, answered: Some(answered) };
+        *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(serving);
         Box::pin(sleep_until(ticket.until))
     }
 
@@ -253,12 +283,42 @@ impl WorkerExpiration for Expiration {
     ) -> Poll<()> {
         // Asked whenever the instance has come to rest.
         self.meter.paused(Instant::now());
-        let bound = if status == WorkerStatus::Idle { IDLE } else { self.wall };
-        let at = Instant::from_std(start + bound);
+        if status == WorkerStatus::Idle && self.retired.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let idle_until = Instant::from_std(start + IDLE);
+        let at = match self.look_at_call(cx, status) {
+            Poll::Ready(()) => return Poll::Ready(()),
+            Poll::Pending if status == WorkerStatus::Idle => idle_until,
+            Poll::Pending => self.call_until().unwrap_or(idle_until),
+        };
         if self.alarm.deadline() != at {
             self.alarm.as_mut().reset(at);
         }
         self.alarm.as_mut().poll(cx)
+    }
+}
+
+impl Expiration {
+    /// Ready when nobody waits for the answer any more.
+    fn look_at_call(&self, cx: &mut Context<'_>, status: WorkerStatus) -> Poll<()> {
+        let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(serving) = serving.as_mut().filter(|_| status == WorkerStatus::Requests) else {
+            return Poll::Pending;
+        };
+        let Some(answered) = serving.answered.as_mut() else { return Poll::Pending };
+        match ready!(Pin::new(answered).poll(cx)) {
+            Ok(()) => {
+                serving.answered = None;
+                Poll::Pending
+            }
+            Err(_nobody_waits) => Poll::Ready(()),
+        }
+    }
+
+    fn call_until(&self) -> Option<Instant> {
+        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        serving.as_ref().map(|serving| serving.until + GRACE)
     }
 }
 

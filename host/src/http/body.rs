@@ -60,6 +60,8 @@ pub(super) async fn begin(
             break;
         }
     }
+    // Nobody waits until the service reads.
+    arriving.waiting = None;
     if here.is_empty() {
         return Ok(CallBody::Stream(arriving.boxed()));
     }

@@ -9,8 +9,8 @@ use crate::limits::HostLimits;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,6 +26,8 @@ pub(super) struct Clock {
     idle_since: AtomicU64,
     head_since: AtomicU64,
     stalled_since: AtomicU64,
+    /// For each HTTP/2 answer, since when its last chunk waits to be taken.
+    handed: Mutex<Vec<Weak<AtomicU64>>>,
 }
 
 impl Clock {
@@ -38,6 +40,7 @@ impl Clock {
             idle_since: AtomicU64::new(1),
             head_since: AtomicU64::new(1),
             stalled_since: AtomicU64::new(0),
+            handed: Mutex::default(),
         })
     }
 
@@ -70,6 +73,11 @@ impl Clock {
         if is_over(&self.stalled_since, limits.write_stall_ms_max) {
             return Some("client does not take its answer");
         }
+        let handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = handed.iter().filter_map(Weak::upgrade);
+        if answers.any(|since| is_over(&since, limits.write_stall_ms_max)) {
+            return Some("client does not take its answer");
+        }
         if 0 < self.requests.load(Relaxed) {
             return None;
         }
@@ -91,6 +99,35 @@ impl Clock {
         } else if self.stalled_since.load(Relaxed) == 0 {
             self.stalled_since.store(self.now(), Relaxed);
         }
+    }
+}
+
+/// One answer on a connection that carries several at once: there, a client
+/// that takes nothing does not hold up the socket.
+#[derive(Debug)]
+pub(super) struct Handing {
+    clock: Arc<Clock>,
+    since: Arc<AtomicU64>,
+}
+
+impl Handing {
+    /// An answer begins.
+    pub(super) fn new(clock: &Arc<Clock>) -> Self {
+        let since = Arc::new(AtomicU64::new(0));
+        let mut handed = clock.handed.lock().unwrap_or_else(PoisonError::into_inner);
+        handed.retain(|since| 0 < since.strong_count());
+        handed.push(Arc::downgrade(&since));
+        Self { clock: clock.clone(), since }
+    }
+
+    /// The client is ready for more.
+    pub(super) fn wanted(&self) {
+        self.since.store(0, Relaxed);
+    }
+
+    /// A chunk was handed over and waits to be taken.
+    pub(super) fn handed(&self) {
+        self.since.store(self.clock.now(), Relaxed);
     }
 }
 

@@ -1,7 +1,7 @@
 //! One connection: its protocol, its bounds, its end.
 
 use super::Front;
-use super::clock::{self, Clock, Clocked, InRequest};
+use super::clock::{self, Clock, Clocked, Handing, InRequest};
 use super::respond::Respond;
 use crate::crew::{Crew, StopSignal};
 use bytes::Bytes;
@@ -29,14 +29,15 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, mut stop: StopSi
             let is_http2 = request.version() == Version::HTTP_2;
             let guard = clock.request(is_http2);
             let is_last = front.limits.connection_requests_max <= clock.requests_total();
-            let front = front.clone();
+            let (front, clock) = (front.clone(), clock.clone());
             async move {
                 let mut response = front.answer(request).await;
                 if is_last && !is_http2 {
                     let close = http::HeaderValue::from_static("close");
                     response.headers_mut().insert(http::header::CONNECTION, close);
                 }
-                let response = response.map(|body| Guarded { body, _guard: guard });
+                let handing = is_http2.then(|| Handing::new(&clock));
+                let response = response.map(|body| Guarded { body, handing, _guard: guard });
                 Ok::<Response<Guarded>, Infallible>(response)
             }
         }
@@ -69,7 +70,7 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, mut stop: StopSi
 
 fn builder(front: &Front) -> auto::Builder<CrewExecutor> {
     let limits = &front.limits;
-    let mut builder = auto::Builder::new(CrewExecutor(front.crew.clone()));
+    let mut builder = auto::Builder::new(CrewExecutor(front.streams.clone()));
     // The host judges heads itself and answers in its own words; these are the
     // bounds of what it is ready to look at.
     builder
@@ -107,6 +108,7 @@ where
 /// A body that keeps its request open until it is over.
 struct Guarded {
     body: Respond,
+    handing: Option<Handing>,
     _guard: InRequest,
 }
 
@@ -118,7 +120,14 @@ impl Body for Guarded {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        if let Some(handing) = &self.handing {
+            handing.wanted();
+        }
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let (Some(handing), Poll::Ready(Some(Ok(_)))) = (&self.handing, &frame) {
+            handing.handed();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -48,7 +48,7 @@ impl Body for Respond {
             Content::Bytes(bytes) => bytes.take().filter(|bytes| !bytes.is_empty()).map(Ok),
             Content::Stream(chunks) => ready!(Pin::new(chunks).poll_next(cx)),
         };
-        if !matches!(next, Some(Ok(_))) {
+        if !matches!(next, Some(Ok(_))) || self.is_end_stream() {
             self.permit = None;
         }
         if let Some(Err(fault)) = &next {

@@ -4,7 +4,7 @@ mod swap;
 mod view;
 
 use super::events::{Events, Noted};
-use super::folder::{Folder, Stamp, module_of};
+use super::folder::{Folder, Stamp, is_of_a_module, manifest_of};
 use super::job::{JOBS_AT_ONCE, Workshop};
 use super::plan::Standing;
 use super::settle::{QUIET, Settling, Verdict};
@@ -19,8 +19,10 @@ use crate::publish::{Publisher, Snapshots, published};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::telemetry::Announcer;
+use futures::FutureExt;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -224,8 +226,8 @@ impl Loader {
             self.settling.lose_track(now);
         }
         for (file, change) in changes {
-            if let Some(module) = module_of(&file) {
-                self.settling.see(&module, change, now);
+            if is_of_a_module(&file) {
+                self.settling.see(&file, change, now);
             }
         }
     }
@@ -243,7 +245,7 @@ impl Loader {
         self.batch += 1;
         let (now, wall) = (self.started.elapsed(), SystemTime::now());
         for (file, stamp) in &found {
-            let known = self.modules.get(file);
+            let (known, manifest) = (self.modules.get(file), manifest_of(file));
             if known.is_none() && self.modules_max <= self.modules.len() {
                 let max = self.modules_max;
                 warn!(file, max, "not looked at, the folder holds too many modules");
@@ -256,11 +258,15 @@ impl Loader {
             module.missing_since = None;
             if module.taken.as_ref() == Some(stamp) {
                 self.settling.forget(file);
+                self.settling.forget(&manifest);
                 continue;
             }
-            match self.settling.judge(file, stamp.look(wall), now) {
+            let [wasm, toml] = stamp.looks(wall);
+            let verdict = self.settling.judge(file, wasm, now);
+            match verdict.max(self.settling.judge(&manifest, toml, now)) {
                 Verdict::Whole => {
                     self.settling.forget(file);
+                    self.settling.forget(&manifest);
                     module.taken = Some(stamp.clone());
                     if is_first {
                         self.awaited.insert(file.clone());
@@ -318,7 +324,8 @@ impl Loader {
         self.workshop.crew.hire("load", |mut stop| async move {
             let loaded = tokio::select! {
                 () = stop.stopped() => return,
-                loaded = workshop.load(file.clone(), registration) => loaded,
+                loaded = AssertUnwindSafe(workshop.load(file.clone(), registration))
+                    .catch_unwind() => loaded.unwrap_or(Err(Refusal::Lost)),
             };
             // The loader has stopped when nobody listens.
             let _ = sender.send(Outcome { file, module_id, started, batch, loaded }).await;
@@ -337,12 +344,17 @@ impl Loader {
         match loaded {
             Ok(service) => {
                 let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let batch = module.live.is_none().then_some(batch);
                 let standing = Standing { service, batch };
                 let revision = Revision { standing, load_ms, live_since: SystemTime::now() };
                 self.present(&file, revision);
             }
             Err(refusal) => {
                 module.parked = None;
+                if refusal.is_passing() {
+                    // The next look through the folder tries it again.
+                    module.taken = None;
+                }
                 self.refuse(&file, &refusal);
             }
         }

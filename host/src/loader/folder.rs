@@ -57,29 +57,24 @@ pub(super) struct ReadLimits {
 }
 
 impl Stamp {
-    /// What the files tell of their writing.
-    pub(super) fn look(&self, now: SystemTime) -> Look {
-        let is_plain = |file: &FileStamp| match file {
-            FileStamp::There { is_plain, .. } => *is_plain,
-            FileStamp::Absent => true,
-            FileStamp::Odd(_) => false,
-        };
-        let is_plain = is_plain(&self.wasm) && is_plain(&self.manifest);
-        Look { age: self.age(now), is_plain }
+    /// What the module and its manifest tell of their writing.
+    pub(super) fn looks(&self, now: SystemTime) -> [Look; 2] {
+        [self.wasm.look(now), self.manifest.look(now)]
     }
+}
 
-    /// How long ago the youngest of the files was changed.
-    fn age(&self, now: SystemTime) -> Duration {
+impl FileStamp {
+    fn look(&self, now: SystemTime) -> Look {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let age = |file: &FileStamp| match file {
-            FileStamp::There { changed: (seconds, nanos), .. } => {
+        match self {
+            Self::There { changed: (seconds, nanos), is_plain, .. } => {
                 let seconds = u64::try_from(*seconds).unwrap_or_default();
                 let nanos = u32::try_from(*nanos).unwrap_or_default();
-                now.saturating_sub(Duration::new(seconds, nanos))
+                let age = now.saturating_sub(Duration::new(seconds, nanos));
+                Look { age, is_plain: *is_plain }
             }
-            _ => Duration::MAX,
-        };
-        age(&self.wasm).min(age(&self.manifest))
+            Self::Absent | Self::Odd(_) => Look { age: Duration::MAX, is_plain: false },
+        }
     }
 }
 
@@ -206,17 +201,13 @@ pub(super) fn is_module(file: &str) -> bool {
     file.ends_with(".wasm") && !file.starts_with('.') && !file.ends_with('~')
 }
 
-/// The module that an event on a file is about, if any.
-pub(super) fn module_of(file: &str) -> Option<String> {
-    if is_module(file) {
-        return Some(file.to_owned());
-    }
-    let stem = file.strip_suffix(".toml").filter(|stem| !stem.starts_with('.'))?;
-    Some(format!("{stem}.wasm"))
+/// Whether a name in the folder is a module's or a manifest's.
+pub(super) fn is_of_a_module(file: &str) -> bool {
+    is_module(file) || (file.ends_with(".toml") && !file.starts_with('.'))
 }
 
 /// The name of a module's manifest.
-fn manifest_of(file: &str) -> String {
+pub(super) fn manifest_of(file: &str) -> String {
     format!("{}.toml", file.strip_suffix(".wasm").unwrap_or(file))
 }
 
@@ -292,8 +283,8 @@ mod tests {
         let after = folder.scan().unwrap();
         assert_eq!(before.len(), 1);
         assert_ne!(before, after);
-        assert_eq!(module_of("a.toml").as_deref(), Some("a.wasm"));
-        assert_eq!(module_of("..data"), None);
+        assert!(is_of_a_module("a.toml"));
+        assert!(!is_of_a_module("..data"));
     }
 
     #[test]

@@ -13,7 +13,9 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Standing {
     pub(super) service: Arc<Service>,
-    pub(super) batch: u64,
+    /// None for whoever is not new: it gives way to nobody, and takes nobody's
+    /// place.
+    pub(super) batch: Option<u64>,
 }
 
 /// What follows when a service wants to be live.
@@ -38,7 +40,9 @@ pub(super) fn admit(standing: &BTreeMap<Name, Standing>, candidate: &Standing) -
             Err((_, conflict)) => conflict,
         };
         let gives_way = others.get(&conflict.with).is_some_and(|other| {
-            other.batch == candidate.batch && module.as_str() < conflict.with.as_str()
+            candidate.batch.is_some()
+                && other.batch == candidate.batch
+                && module.as_str() < conflict.with.as_str()
         });
         if !gives_way {
             return Plan::Refuse(conflict);

@@ -18,6 +18,10 @@ pub(super) const QUIET: Duration = Duration::from_millis(200);
 /// The same for a plain file, whose writer's events may only be late.
 const QUIET_PLAIN: Duration = Duration::from_secs(1);
 
+/// Time after which a plain file that nobody was seen writing was not made by
+/// writing it.
+const QUIET_CREATED: Duration = Duration::from_secs(30);
+
 /// What a file itself tells of its writing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
@@ -59,12 +63,13 @@ pub(super) struct Settling {
 }
 
 /// Whether a file may be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verdict {
     Whole,
     /// Ask again at this time.
     Wait(Now),
-    /// An event will tell.
+    /// An event will tell. The greatest: it decides for a module and its
+    /// manifest together.
     BeingWritten,
 }
 
@@ -81,13 +86,17 @@ impl Settling {
 
     /// A scan found a file different from what was loaded.
     pub(super) fn judge(&mut self, file: &str, look: Look, now: Now) -> Verdict {
-        let touched = Seen::Touched(now.saturating_sub(look.age));
         let quiet = if look.is_plain { QUIET_PLAIN } else { QUIET };
+        if !self.files.contains_key(file) && quiet <= look.age {
+            return Verdict::Whole;
+        }
+        let touched = Seen::Touched(now.saturating_sub(look.age));
         match self.files.entry(file.to_owned()).or_insert(touched) {
             Seen::Finished => Verdict::Whole,
             Seen::Writing => Verdict::BeingWritten,
-            // Who makes a plain file has it open, and will close it.
-            Seen::Created(_) if look.is_plain => Verdict::BeingWritten,
+            // Who makes a plain file has it open, and will close it. One that
+            // was linked into place was closed before.
+            Seen::Created(_) if look.is_plain && look.age < QUIET_CREATED => Verdict::BeingWritten,
             Seen::Created(since) | Seen::Touched(since) if *since + quiet <= now => Verdict::Whole,
             Seen::Created(since) | Seen::Touched(since) => Verdict::Wait(*since + quiet),
         }

@@ -101,7 +101,7 @@ impl Loader {
             let Some(module) = self.modules.get_mut(&file) else { continue };
             let Some(mut revision) = module.parked.take() else { continue };
             // It came later than whatever is live by now.
-            revision.standing.batch = 0;
+            revision.standing.batch = None;
             match admit(&standing, &revision.standing) {
                 Plan::Publish { live, .. } => {
                     revision.live_since = SystemTime::now();
