@@ -24,6 +24,7 @@ pub(crate) fn wrk(address: SocketAddr, path: &str, seconds: u32) -> Measured<f64
 
 /// A connection that asks one thing after the other.
 pub(crate) struct Connection {
+    address: SocketAddr,
     reader: BufReader<TcpStream>,
 }
 
@@ -37,7 +38,7 @@ impl Connection {
     pub(crate) fn open(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        Ok(Self { reader: BufReader::new(stream) })
+        Ok(Self { address, reader: BufReader::new(stream) })
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Measured<Answer> {
@@ -57,7 +58,7 @@ impl Connection {
         let mut line = String::new();
         self.reader.read_line(&mut line)?;
         let status = line.split(' ').nth(1).ok_or("no status")?.parse()?;
-        let mut len = 0;
+        let (mut len, mut is_last) = (0, false);
         loop {
             line.clear();
             self.reader.read_line(&mut line)?;
@@ -65,12 +66,16 @@ impl Connection {
             if header.is_empty() {
                 break;
             }
+            is_last |= header == "connection: close";
             if let Some(value) = header.strip_prefix("content-length:") {
                 len = value.trim().parse()?;
             }
         }
         let mut body = vec![0; len];
         self.reader.read_exact(&mut body)?;
+        if is_last {
+            *self = Self::open(self.address)?;
+        }
         Ok(Answer { status, body })
     }
 }
