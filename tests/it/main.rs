@@ -16,6 +16,7 @@ mod bad_http;
 mod bad_modules;
 mod calls;
 mod cli;
+mod conflicts;
 mod connections;
 mod folder;
 mod http;
