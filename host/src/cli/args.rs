@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// A folder of Wasm files becomes a running set of services.
 #[derive(Debug, Parser)]
@@ -12,8 +13,13 @@ pub(crate) struct Arguments {
 }
 
 fn version() -> &'static str {
-    // Engine and SDK are part of what a version means to whoever reports one.
-    concat!(env!("CARGO_PKG_VERSION"), " (wasmtime 48.0.8, picolet-sdk 0.1.0)")
+    // Engine and SDK are part of what a version means to whoever reports one;
+    // the SDK has the version of the whole workspace.
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let (own, engine) = (env!("CARGO_PKG_VERSION"), crate::engine::wasmtime_version());
+        format!("{own} (wasmtime {engine}, picolet-sdk {own})")
+    });
+    &VERSION
 }
 
 #[derive(Debug, Subcommand)]
