@@ -131,6 +131,8 @@ impl Host {
             let closing = closing.subscribe();
             self.outer.hire("accept", |_| front.accept(listener, connections, closing));
         }
+        let front = self.front.clone();
+        self.outer.hire("watch", |stop| front.keep_watch(stop));
         let registry = self.admin.registry.clone();
         self.outer.hire("health checks", |stop| registry.keep_checking(stop));
         self.outer.hire("loader", |stop| self.loader.run(stop));

@@ -16,21 +16,53 @@ pub(crate) enum BlockError {
     BadCount,
 }
 
+/// Path parameters, as a request head carries them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Params {
+    count: usize,
+    texts: Vec<u8>,
+}
+
+impl Params {
+    /// None yet, with room for so many bytes of text.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self { count: 0, texts: Vec::with_capacity(bytes) }
+    }
+
+    /// Adds the next one.
+    pub(crate) fn push(&mut self, text: &str) {
+        self.count += 1;
+        put_text(&mut self.texts, text.as_bytes());
+    }
+}
+
+impl<T: AsRef<str>> FromIterator<T> for Params {
+    fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Self {
+        let mut params = Self::default();
+        for text in texts {
+            params.push(text.as_ref());
+        }
+        params
+    }
+}
+
 /// Writes a request head.
 pub(crate) fn encode_request(head: &CallHead) -> Vec<u8> {
     let headers: usize =
         head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 8).sum();
-    let params: usize = head.params.iter().map(|param| param.len() + 4).sum();
     let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
-    let size = headers + params + path.len() + query.len() + head.verb.as_str().len() + 20;
+    let size = headers
+        + head.params.texts.len()
+        + path.len()
+        + query.len()
+        + head.verb.as_str().len()
+        + 20;
     let mut block = Vec::with_capacity(size);
     put_text(&mut block, head.verb.as_str().as_bytes());
     put_text(&mut block, path.as_bytes());
     put_text(&mut block, query.as_bytes());
-    put_count(&mut block, head.params.len());
-    for param in &head.params {
-        put_text(&mut block, param.as_bytes());
-    }
+    put_count(&mut block, head.params.count);
+    block.extend_from_slice(&head.params.texts);
     put_count(&mut block, head.headers.len());
     for (name, value) in &head.headers {
         put_text(&mut block, name.as_str().as_bytes());
@@ -129,7 +161,7 @@ mod tests {
         let head = CallHead {
             verb: http::Method::GET,
             uri: http::Uri::from_static("/p?q=1"),
-            params: vec!["x".into()],
+            params: ["x"].into_iter().collect(),
             headers,
         };
         let expected = b"\x03\0\0\0GET\x02\0\0\0/p\x03\0\0\0q=1\x01\0\0\0\x01\0\0\0x\

@@ -1,5 +1,12 @@
 //! A call and its answer, as the host hands them from hop to hop.
 
+mod chain;
+mod properties;
+
+pub(crate) use chain::Chain;
+pub(crate) use properties::Properties;
+
+use crate::block::Params;
 use crate::fault::Fault;
 use crate::name::Name;
 use bytes::Bytes;
@@ -7,7 +14,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// One call of one method, wherever it comes from.
@@ -29,7 +36,7 @@ pub(crate) struct CallHead {
     pub verb: Method,
     pub uri: Uri,
     /// Captured segments in the order of the pattern, decoded.
-    pub params: Vec<String>,
+    pub params: Params,
     pub headers: HeaderMap,
 }
 
@@ -65,12 +72,12 @@ pub(crate) struct CallContext {
     pub request_id: RequestId,
     /// When the call must be over.
     pub deadline: Instant,
-    /// Who called whom to get here, the outermost first.
-    pub chain: Arc<[Hop]>,
+    /// Who called whom to get here.
+    pub chain: Chain,
     /// Hops that lie before `chain`, on other hosts.
     pub hops_before: usize,
     /// Name and value pairs that go along with every call made from this one.
-    pub properties: Arc<Mutex<Vec<(String, String)>>>,
+    pub properties: Properties,
 }
 
 /// A method that waits for the call it made.
@@ -167,44 +174,15 @@ fn is_traceparent(text: &str) -> bool {
 }
 
 impl CallContext {
-    /// Bytes that the names and values of all properties may have together.
-    pub(crate) const PROPERTY_BYTES_MAX: usize = 4_096;
-
     /// A call from outside.
     pub(crate) fn outermost(request_id: RequestId, deadline: Instant) -> Self {
         Self {
             request_id,
             deadline,
-            chain: Arc::new([]),
+            chain: Chain::default(),
             hops_before: 0,
-            properties: Arc::default(),
+            properties: Properties::default(),
         }
-    }
-
-    /// The value of a property.
-    pub(crate) fn property(&self, name: &str) -> Option<String> {
-        let properties = self.properties.lock().unwrap_or_else(PoisonError::into_inner);
-        properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-    }
-
-    /// Sets a property, unless that makes all of them too large or the name is
-    /// no token.
-    pub(crate) fn set_property(&self, name: &str, value: &str) -> bool {
-        if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            return false;
-        }
-        let mut properties = self.properties.lock().unwrap_or_else(PoisonError::into_inner);
-        let others: usize = properties
-            .iter()
-            .filter(|(known, _)| known != name)
-            .map(|(known, value)| known.len() + value.len())
-            .sum();
-        if Self::PROPERTY_BYTES_MAX < others + name.len() + value.len() {
-            return false;
-        }
-        properties.retain(|(known, _)| known != name);
-        properties.push((name.to_owned(), value.to_owned()));
-        true
     }
 }
 
@@ -258,7 +236,7 @@ pub(crate) trait Neighbours: Send + Sync {
     fn invoke(
         &self,
         from: CallContext,
-        by: Hop,
+        by: Arc<Hop>,
         call: OutgoingCall,
     ) -> BoxFuture<'static, Result<Answer, Fault>>;
 
@@ -280,16 +258,5 @@ mod tests {
         assert_eq!(made.to_string().len(), 16);
         assert!(is_traceparent(&made.traceparent()), "{}", made.traceparent());
         assert_ne!(made.to_string(), ids.next(None, None).to_string());
-    }
-
-    #[test]
-    fn properties_are_bounded_together() {
-        let deadline = Instant::now();
-        let context = CallContext::outermost(RequestIds::default().next(None, None), deadline);
-        assert!(context.set_property("user", "7"));
-        assert!(context.set_property("user", "8"));
-        assert_eq!(context.property("user").as_deref(), Some("8"));
-        assert!(!context.set_property("big", &"x".repeat(4_096)));
-        assert!(!context.set_property("no token", "x"));
     }
 }

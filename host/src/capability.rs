@@ -45,16 +45,17 @@ impl context::Host for State {
     }
 
     fn caller(&mut self, call: u64) -> wasmtime::Result<Option<String>> {
-        let last = self.context(call).and_then(|context| context.chain.last());
+        let last = self.context(call).and_then(|context| context.chain.latest_first().next());
         Ok(last.map(|hop| hop.service.to_string()))
     }
 
     fn property(&mut self, call: u64, name: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.context(call).and_then(|context| context.property(&name)))
+        let value = self.context(call).and_then(|context| context.properties.get(&name));
+        Ok(value.map(str::to_owned))
     }
 
     fn set_property(&mut self, call: u64, name: String, value: String) -> wasmtime::Result<bool> {
-        Ok(self.context(call).is_some_and(|context| context.set_property(&name, &value)))
+        Ok(self.call_mut(call).is_some_and(|call| call.context.properties.set(&name, &value)))
     }
 }
 
@@ -129,7 +130,7 @@ fn begin(
         return Ok(Err(Fault::CallNotGranted { service: call.service }));
     }
     let outbound = store.data().host.limits.outbound;
-    let Some(place) = store.data().errands.place(outbound) else {
+    let Some(place) = store.data().beside.place(outbound) else {
         return Ok(Err(Fault::OutboundLimit { outbound }));
     };
     let block = |error: block::BlockError| Fault::BadCall { message: error.to_string() };
@@ -156,7 +157,7 @@ fn begin(
         run_errand(made, answer).await;
         drop(place);
     };
-    store.data().errands.add(errand.boxed());
+    store.data().beside.send_out(errand.boxed());
     Ok(Ok(()))
 }
 

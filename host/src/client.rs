@@ -75,7 +75,7 @@ impl Client {
     pub(crate) async fn call(
         &self,
         mut context: CallContext,
-        by: Option<Hop>,
+        by: Option<Arc<Hop>>,
         call: OutgoingCall,
     ) -> Result<Answer, Fault> {
         let options = CallOptions::parse(&call.options)?;
@@ -83,7 +83,7 @@ impl Client {
             context.deadline = context.deadline.min(Instant::now() + timeout);
         }
         if let Some(by) = by {
-            context.chain = context.chain.iter().cloned().chain([by]).collect();
+            context.chain = context.chain.with(by);
         }
         self.check_depth(&context, &call)?;
         let deadline = context.deadline;
@@ -98,9 +98,11 @@ impl Client {
         if context.hops_before + context.chain.len() <= depth_max {
             return Ok(());
         }
-        let names = context.chain.iter().map(|hop| format!("{}.{}", hop.service, hop.method));
+        let hops = context.chain.latest_first();
         let next = format!("{}.{}", call.service, call.method);
-        let names: Vec<String> = names.chain([next]).collect();
+        let mut names = vec![next];
+        names.extend(hops.map(|hop| format!("{}.{}", hop.service, hop.method)));
+        names.reverse();
         let chain = names.join(" -> ");
         let mut seen = std::collections::BTreeSet::new();
         if names.iter().all(|name| seen.insert(name)) {
@@ -116,26 +118,28 @@ impl Client {
         options: &CallOptions,
         mut call: OutgoingCall,
     ) -> Result<Answer, Fault> {
-        let mut changes = self.shared.registry.watch();
+        // Before the first look, so that no change after it is missed.
+        let mut changes = options.wait.then(|| self.shared.registry.watch());
         let mut left = options.attempts();
         let mut reason = None;
         loop {
-            changes.mark_unchanged();
+            if let Some(changes) = &mut changes {
+                changes.mark_unchanged();
+            }
             let attempt = match self.find(options, &call.service) {
                 Way::Here(service) => here(&service, &context, call).await,
                 Way::There(endpoint) => self.there(endpoint, &context, call).await,
-                way if options.wait => {
-                    drop(way);
+                nobody => {
+                    let Some(changes) = &mut changes else {
+                        return Err(reason.unwrap_or(match nobody {
+                            Way::Unknown => Fault::NoSuchService { name: call.service },
+                            _ => Fault::NoEndpoint { service: call.service },
+                        }));
+                    };
                     if changes.changed().await.is_err() {
                         return Err(Fault::Stopping);
                     }
                     continue;
-                }
-                Way::Unknown => {
-                    return Err(reason.unwrap_or(Fault::NoSuchService { name: call.service }));
-                }
-                Way::NobodyUp => {
-                    return Err(reason.unwrap_or(Fault::NoEndpoint { service: call.service }));
                 }
             };
             match attempt {
@@ -198,12 +202,13 @@ async fn here(service: &Arc<Service>, context: &CallContext, outgoing: OutgoingC
         Err(fault) => return Attempt::Done(Err(fault)),
     };
     let OutgoingCall { service: name, method: method_name, options, params, query, .. } = outgoing;
-    let head = CallHead { verb: method.verb.method(), uri, params, headers: outgoing.headers };
+    let (verb, headers) = (method.verb.method(), outgoing.headers);
+    let head = CallHead { verb, uri, params: params.iter().collect(), headers };
     let call = Call { method: index, head, body: outgoing.body, context: context.clone() };
-    match service.call(call).await {
+    match service.call(Box::new(call)).await {
         Served::Answered(outcome) => Attempt::Done(outcome),
         Served::Closing(call) => {
-            let Call { head: CallHead { params, headers, .. }, body, .. } = *call;
+            let Call { head: CallHead { headers, .. }, body, .. } = *call;
             let (service, method) = (name, method_name);
             let again = OutgoingCall { service, method, options, params, query, headers, body };
             Attempt::Elsewhere(again, Fault::Stopping)
@@ -235,7 +240,7 @@ impl Neighbours for Client {
     fn invoke(
         &self,
         from: CallContext,
-        by: Hop,
+        by: Arc<Hop>,
         call: OutgoingCall,
     ) -> BoxFuture<'static, Result<Answer, Fault>> {
         let client = self.clone();

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tracing::{Instrument, error, info_span};
+use tracing::{Instrument, debug_span, error};
 
 /// Tasks of one part of the host. Clones share the same tasks.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl Crew {
         while let Some(ended) = tasks.try_join_next() {
             self.count(&ended);
         }
-        tasks.spawn(work(signal).instrument(info_span!("task", role)));
+        tasks.spawn(work(signal).instrument(debug_span!("task", role)));
     }
 
     /// What tasks are told with.

@@ -4,6 +4,7 @@
 //! afterwards, so that `%2F` stays inside its parameter.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::borrow::Cow;
 
 /// What a path segment shows as itself (RFC 3986, `unreserved`).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -58,11 +59,8 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
 }
 
 /// Decodes one captured segment.
-pub(crate) fn decode(segment: &str) -> Result<String, PathError> {
-    match percent_decode_str(segment).decode_utf8() {
-        Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(PathError::NotUtf8),
-    }
+pub(crate) fn decode(segment: &str) -> Result<Cow<'_, str>, PathError> {
+    percent_decode_str(segment).decode_utf8().map_err(|_| PathError::NotUtf8)
 }
 
 /// Encodes a text so that it is one segment of a path or one half of a query

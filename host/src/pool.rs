@@ -5,29 +5,26 @@
 //! if it ended cleanly; every other ending drops the instance, and with it the
 //! permit.
 
+mod answer;
+mod instances;
+
 use crate::call::{Answer, Call, CallContext, Hop};
 use crate::crew::Crew;
 use crate::declaration::{Declaration, Method, metadata_object};
 use crate::digest::Digest;
-use crate::engine::{Blueprint, GiveBack, Instance, Keeper, Prepared, ProxyRunner, Slots};
+use crate::engine::{Answered, Left, Prepared, ProxyRunner, Slots};
 use crate::fault::Fault;
-use crate::gate::{Admission, Gate};
+use crate::gate::{Admission, Gate, Permit};
 use crate::limits::ModuleLimits;
 use crate::manifest::{Isolation, Manifest};
 use crate::name::Name;
 use crate::record::{Record, RecordDate};
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::ops::RangeInclusive;
+use futures::FutureExt;
+use instances::{Instances, Lent};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-
-/// Calls an instance may serve, drawn anew for each, so that nobody leans on
-/// memory that outlives a call.
-const CALLS: RangeInclusive<u64> = 5_000..=20_000;
-/// Seconds an instance may stay idle, drawn likewise.
-const IDLE_SECONDS: RangeInclusive<u64> = 30..=90;
 
 /// A live revision of a service.
 pub(crate) struct Service {
@@ -38,6 +35,8 @@ pub(crate) struct Service {
     /// Which one of several it is; stays the same from revision to revision.
     pub(crate) registration: String,
     pub(crate) counts: Counts,
+    /// One for each method, by its index.
+    hops: Vec<Arc<Hop>>,
     gate: Gate,
     supply: Supply,
     crew: Crew,
@@ -90,7 +89,12 @@ impl Service {
             Prepared::Proxy(runner) => Supply::Proxy(runner),
         };
         let queue_wait = Duration::from_millis(limits.queue_ms);
+        let service = &parts.declaration.name;
+        let hop = |method: &Method| {
+            Arc::new(Hop { service: service.clone(), method: method.name.clone() })
+        };
         Arc::new(Self {
+            hops: parts.declaration.methods.iter().map(hop).collect(),
             gate: Gate::new(limits.concurrency, limits.queue, queue_wait),
             module: parts.module,
             declaration: parts.declaration,
@@ -101,11 +105,6 @@ impl Service {
             supply,
             crew: parts.crew,
         })
-    }
-
-    /// A method by its index.
-    pub(crate) fn method(&self, index: u32) -> Option<&Method> {
-        self.declaration.methods.get(index as usize)
     }
 
     /// The bounds on its calls.
@@ -121,19 +120,19 @@ impl Service {
     /// Instances that wait for a call.
     pub(crate) fn idle(&self) -> usize {
         match &self.supply {
-            Supply::Instances(instances) => instances.lock().len(),
+            Supply::Instances(instances) => instances.idle(),
             Supply::Proxy(_) => 0,
         }
     }
 
     /// Calls a method.
-    pub(crate) async fn call(&self, call: Call) -> Served {
-        let Some(hop) = self.hop(call.method) else {
+    pub(crate) async fn call(&self, call: Box<Call>) -> Served {
+        let Some(hop) = self.hops.get(call.method as usize).cloned() else {
             return Served::Answered(Err(Fault::Internal));
         };
         let permit = match self.admit(&call.context).await {
             Admission::Granted(permit) => permit,
-            Admission::Closing => return Served::Closing(Box::new(call)),
+            Admission::Closing => return Served::Closing(call),
             Admission::Shed => {
                 let service = self.declaration.name.to_string();
                 return Served::Answered(Err(Fault::Overloaded { service }));
@@ -141,17 +140,8 @@ impl Service {
         };
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
         let outcome = match &self.supply {
-            Supply::Proxy(runner) => runner.call(call, hop, permit).await,
-            Supply::Instances(instances) => {
-                let until = call.context.deadline.min(Instant::now() + self.limits().wall());
-                match timeout_at(until, instances.lend()).await {
-                    Ok(Ok(Lent { instance, give_back })) => {
-                        instance.call(call, hop, give_back).answer(permit, &self.crew).await
-                    }
-                    Ok(Err(fault)) => Err(fault),
-                    Err(_elapsed) => Err(Fault::Deadline { doing: "the service was starting" }),
-                }
-            }
+            Supply::Proxy(runner) => runner.call(*call, hop, permit).await,
+            Supply::Instances(instances) => self.enter(instances, call, hop, permit).await,
         };
         if outcome.is_err() {
             self.counts.faults.fetch_add(1, Ordering::Relaxed);
@@ -161,16 +151,58 @@ impl Service {
 
     async fn admit(&self, context: &CallContext) -> Admission {
         let is_inside = |hop: &Hop| hop.service == self.declaration.name;
-        if context.chain.iter().any(is_inside) {
+        if context.chain.latest_first().any(is_inside) {
             return self.gate.admit_again();
         }
-        let patience = context.deadline.saturating_duration_since(Instant::now());
+        let patience = || context.deadline.saturating_duration_since(Instant::now());
         self.gate.admit(patience).await
     }
 
-    fn hop(&self, method: u32) -> Option<Hop> {
-        let method = self.method(method)?.name.clone();
-        Some(Hop { service: self.declaration.name.clone(), method })
+    /// Lends an instance to a call, and takes it back if the call leaves it
+    /// able to serve again.
+    async fn enter(
+        &self,
+        instances: &Arc<Instances>,
+        call: Box<Call>,
+        hop: Arc<Hop>,
+        permit: Permit,
+    ) -> Result<Answer, Fault> {
+        let now = Instant::now();
+        let Lent { instance, loan } = match instances.lend_idle() {
+            Some(lent) => lent,
+            None => {
+                let until = call.context.deadline.min(now + self.limits().wall());
+                let late = |_elapsed| Fault::Deadline { doing: "the service was starting" };
+                timeout_at(until, instances.lend_new()).await.map_err(late)??
+            }
+        };
+        let Answered { head, left } = instance.call(call, hop, now).await;
+        let rest = match left {
+            Left::Gone => None,
+            Left::Done(instance) => {
+                instances.keep(instance, loan, now);
+                None
+            }
+            Left::Working(working) => {
+                let home = Arc::downgrade(instances);
+                let rest = async move {
+                    let instance = working.finish().await?;
+                    if let Some(home) = home.upgrade() {
+                        home.keep(instance, loan, Instant::now());
+                    }
+                    Ok(())
+                };
+                Some(rest.boxed())
+            }
+        };
+        let bytes_max = self.limits().response_body_bytes;
+        let service = &self.declaration.name;
+        answer::compose(
+            head,
+            answer::Rest { work: rest, permit, crew: &self.crew },
+            service,
+            bytes_max,
+        )
     }
 
     /// Admits nobody any more.
@@ -186,7 +218,7 @@ impl Service {
     /// Drops instances that have been idle for too long.
     pub(crate) fn reclaim(&self, now: Instant) {
         if let Supply::Instances(instances) = &self.supply {
-            instances.lock().retain(|idle| now < idle.until);
+            instances.reclaim(now);
         }
     }
 
@@ -210,95 +242,5 @@ impl Service {
             registration: self.registration.clone(),
             date: RecordDate::default(),
         }
-    }
-}
-
-/// Idle instances of one revision.
-struct Instances {
-    blueprint: Blueprint,
-    idle: Mutex<Vec<Idle>>,
-    kept_max: usize,
-    slots: Arc<Slots>,
-}
-
-struct Idle {
-    instance: Instance,
-    until: Instant,
-    calls_left: u64,
-}
-
-/// An instance on loan. Dropping `instance` throws it away; only handing it to
-/// `give_back` keeps it.
-struct Lent {
-    instance: Instance,
-    give_back: GiveBack,
-}
-
-impl Instances {
-    fn new(blueprint: Blueprint, kept_max: usize, slots: &Arc<Slots>) -> Arc<Self> {
-        let slots = slots.clone();
-        let instances = Arc::new(Self { blueprint, idle: Mutex::default(), kept_max, slots });
-        let keeper: Weak<dyn Keeper> = Arc::downgrade(&instances) as Weak<dyn Keeper>;
-        instances.slots.enlist(keeper);
-        instances
-    }
-
-    async fn lend(self: &Arc<Self>) -> Result<Lent, Fault> {
-        let idle = self.lock().pop();
-        let (instance, calls_left) = match idle {
-            Some(idle) => (idle.instance, idle.calls_left),
-            None => match self.blueprint.instantiate().await {
-                Ok(instance) => (instance, draw(CALLS)),
-                Err(shortage) => return Err(self.blueprint.shortage(&shortage)),
-            },
-        };
-        let home = Arc::downgrade(self);
-        let give_back = Box::new(move |instance| {
-            if let Some(home) = home.upgrade() {
-                home.keep(instance, calls_left.saturating_sub(1));
-            }
-        });
-        Ok(Lent { instance, give_back })
-    }
-
-    fn keep(&self, instance: Instance, calls_left: u64) {
-        if calls_left == 0 {
-            return;
-        }
-        let until = Instant::now() + Duration::from_secs(draw(IDLE_SECONDS));
-        let mut idle = self.lock();
-        if idle.len() < self.kept_max {
-            idle.push(Idle { instance, until, calls_left });
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Keeper for Instances {
-    fn give_up_one(&self) -> bool {
-        let given_up = self.lock().pop();
-        given_up.is_some()
-    }
-}
-
-/// A number from a range; which one cannot be foreseen.
-fn draw(range: RangeInclusive<u64>) -> u64 {
-    let random = RandomState::new().build_hasher().finish();
-    range.start() + random % (range.end() - range.start() + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_drawn_lies_in_its_range() {
-        for _ in 0..1_000 {
-            assert!(CALLS.contains(&draw(CALLS)));
-        }
-        assert_eq!(draw(7..=7), 7);
     }
 }

@@ -230,6 +230,7 @@ enum Slot {
     Other,
 }
 
+/// In the order of their discriminants, which index [`RouteTable::routers`].
 const SLOTS: [Slot; 8] = [
     Slot::Get,
     Slot::Post,
@@ -281,14 +282,24 @@ impl Slot {
 }
 
 /// What a lookup says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Found<'t, 'p, T> {
-    /// The target, and the raw segments its parameters captured.
-    Route(&'t T, Vec<&'p str>),
+    /// The target, and what its parameters captured.
+    Route(&'t T, Captured<'t, 'p>),
     /// Only other verbs are known there: the value for `Allow`.
     OtherVerbs(String),
     /// Nothing is known there.
     Nothing,
+}
+
+/// Raw segments of a path, in the order of the pattern.
+#[derive(Debug)]
+pub(crate) struct Captured<'t, 'p>(matchit::Params<'t, 'p>);
+
+impl<'p> Captured<'_, 'p> {
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &'p str> {
+        self.0.iter().map(|(_, segment)| segment)
+    }
 }
 
 impl<T> RouteTable<T> {
@@ -347,10 +358,10 @@ impl<T> RouteTable<T> {
     }
 
     fn find_in<'p>(&self, wanted: Slot, path: &'p str) -> Option<Found<'_, 'p, T>> {
-        let (_, router) = self.routers.iter().find(|(slot, _)| *slot == wanted)?;
+        let (_, router) = self.routers.get(wanted as usize)?;
         let found = router.at(path).ok()?;
         let target = self.targets.get(*found.value)?;
-        Some(Found::Route(target, found.params.iter().map(|(_, value)| value).collect()))
+        Some(Found::Route(target, Captured(found.params)))
     }
 
     fn allow(&self, path: &str) -> String {

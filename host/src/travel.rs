@@ -1,10 +1,9 @@
 //! What of a call's context travels in headers: request id, trace, deadline,
 //! properties, depth.
 
-use crate::call::{CallContext, RequestIds};
+use crate::call::{CallContext, Properties, RequestIds};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
-use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,27 +21,62 @@ pub(crate) const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// Reads the context of a request that comes in. A request that brings no
 /// deadline has none but the bounds of whoever answers it.
 pub(crate) fn read(headers: &HeaderMap, ids: &RequestIds) -> CallContext {
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let request_id = ids.next(text(&REQUEST_ID), text(&TRACEPARENT));
-    let timeout = text(&TIMEOUT_MS).and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
-    let deadline = Instant::now() + timeout.map_or(LONGEST, |timeout| timeout.min(LONGEST));
-    let mut context = CallContext::outermost(request_id, deadline);
-    context.hops_before = text(&DEPTH).and_then(|depth| depth.parse().ok()).unwrap_or_default();
-    if let Some(baggage) = text(&BAGGAGE) {
-        read_baggage(baggage, &context);
+    let brought = Brought::find(headers);
+    let request_id = ids.next(text(brought.request_id), text(brought.traceparent));
+    let timeout = text(brought.timeout_ms).and_then(|ms| ms.parse().ok());
+    let timeout = timeout.map_or(LONGEST, |ms| Duration::from_millis(ms).min(LONGEST));
+    let mut context = CallContext::outermost(request_id, Instant::now() + timeout);
+    if let Some(depth) = text(brought.depth) {
+        context.hops_before = depth.parse().unwrap_or_default();
+    }
+    if let Some(baggage) = text(brought.baggage) {
+        read_baggage(baggage, &mut context.properties);
     }
     context
+}
+
+/// The headers that matter here; the first of each name counts.
+#[derive(Default)]
+struct Brought<'h> {
+    request_id: Option<&'h HeaderValue>,
+    timeout_ms: Option<&'h HeaderValue>,
+    depth: Option<&'h HeaderValue>,
+    traceparent: Option<&'h HeaderValue>,
+    baggage: Option<&'h HeaderValue>,
+}
+
+impl<'h> Brought<'h> {
+    /// One walk over the headers costs less than a look-up for each name.
+    fn find(headers: &'h HeaderMap) -> Self {
+        let mut brought = Self::default();
+        for (name, value) in headers {
+            let place = match name.as_str() {
+                "x-request-id" => &mut brought.request_id,
+                "x-picolet-timeout-ms" => &mut brought.timeout_ms,
+                "x-picolet-depth" => &mut brought.depth,
+                "traceparent" => &mut brought.traceparent,
+                "baggage" => &mut brought.baggage,
+                _ => continue,
+            };
+            place.get_or_insert(value);
+        }
+        brought
+    }
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value.and_then(|value| value.to_str().ok())
 }
 
 /// A bound on what a caller may ask for, so that clocks do not overflow.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn read_baggage(baggage: &str, context: &CallContext) {
+fn read_baggage(baggage: &str, properties: &mut Properties) {
     for member in baggage.split(',') {
         let pair = member.split(';').next().unwrap_or_default();
         let Some((name, value)) = pair.split_once('=') else { continue };
         if let Ok(value) = percent_decode_str(value.trim()).decode_utf8() {
-            context.set_property(name.trim(), &value);
+            properties.set(name.trim(), &value);
         }
     }
 }
@@ -59,11 +93,10 @@ pub(crate) fn write(context: &CallContext, headers: &mut HeaderMap) {
     let remaining = context.deadline.saturating_duration_since(Instant::now());
     put(TIMEOUT_MS, remaining.as_millis().to_string());
     put(DEPTH, (context.hops_before + context.chain.len()).to_string());
-    let properties = context.properties.lock().unwrap_or_else(PoisonError::into_inner);
-    if !properties.is_empty() {
-        let member =
-            |(name, value): &(String, String)| format!("{name}={}", crate::path::encode(value));
-        put(BAGGAGE, properties.iter().map(member).collect::<Vec<_>>().join(","));
+    let member = |(name, value): (&str, &str)| format!("{name}={}", crate::path::encode(value));
+    let members: Vec<String> = context.properties.iter().map(member).collect();
+    if !members.is_empty() {
+        put(BAGGAGE, members.join(","));
     }
 }
 

@@ -117,7 +117,7 @@ picolet-sdk = {{ path = "{sdk}" }}
 serde = {{ version = "1", features = ["derive"] }}
 
 [profile.release]
-opt-level = "s"
+opt-level = 2
 lto = true
 codegen-units = 1
 strip = true

@@ -4,60 +4,69 @@
 //! The bound is kept outside the store: a guest that computes, or sits in a
 //! host call, keeps its own event loop from noticing the time.
 
-use super::meter::CpuMeter;
-use super::state::Errands;
-use crate::fault::Fault;
+use super::state::Beside;
 use futures::Stream;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A call under way. Dropping it cancels the call.
-pub(crate) struct Drive {
-    call: BoxFuture<'static, Result<(), Fault>>,
-    beside: Beside,
-    under_way: FuturesUnordered<BoxFuture<'static, ()>>,
+/// Drives what a store does for one call, from its beginning to its end. Most
+/// calls end without errands and before anyone has to watch the time.
+pub(super) struct Driver {
+    beside: Arc<Beside>,
+    under_way: Option<FuturesUnordered<BoxFuture<'static, ()>>>,
     until: Instant,
-    late: Fault,
     alarm: Option<Pin<Box<Sleep>>>,
-    ended: bool,
 }
 
-/// What a store shares with whoever drives it.
-pub(super) struct Beside {
-    pub(super) errands: Arc<Errands>,
-    pub(super) meter: Arc<CpuMeter>,
-}
+/// The time of the call is over.
+#[derive(Debug)]
+pub(super) struct Late;
 
-impl Drive {
-    pub(super) fn new(
-        call: BoxFuture<'static, Result<(), Fault>>,
-        beside: Beside,
-        until: Instant,
-        late: Fault,
-    ) -> Self {
-        let under_way = FuturesUnordered::new();
-        Self { call, beside, under_way, until, late, alarm: None, ended: false }
+impl Driver {
+    pub(super) fn new(beside: Arc<Beside>, until: Instant) -> Self {
+        Self { beside, under_way: None, until, alarm: None }
     }
 
-    /// Whether the call is over.
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended
+    /// Runs the store until this work in it is done. Dropping the future
+    /// leaves the store in the middle of it.
+    ///
+    /// Pinned by the caller: a future that is handed over by value lies in the
+    /// future of the call twice, and all of that is moved for each request.
+    pub(super) async fn run<T>(
+        &mut self,
+        mut work: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, Late> {
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
+                    return Poll::Ready(Ok(outcome));
+                }
+                self.beside.meter.paused(Instant::now);
+                if !self.run_errands(cx) {
+                    break;
+                }
+            }
+            if self.is_late(cx) { Poll::Ready(Err(Late)) } else { Poll::Pending }
+        })
+        .await
     }
 
     /// Does errands until all of them wait. True when one was done, which may
     /// have woken the guest.
     fn run_errands(&mut self, cx: &mut Context<'_>) -> bool {
-        self.under_way.extend(self.beside.errands.take());
+        let new = self.beside.take_errands();
+        if !new.is_empty() {
+            self.under_way.get_or_insert_default().extend(new);
+        }
+        let Some(under_way) = self.under_way.as_mut() else { return false };
         let mut done = false;
-        while !self.under_way.is_empty() {
-            match Pin::new(&mut self.under_way).poll_next(cx) {
-                Poll::Ready(Some(())) => done = true,
-                Poll::Ready(None) | Poll::Pending => break,
-            }
+        while let Poll::Ready(Some(())) = Pin::new(&mut *under_way).poll_next(cx) {
+            done = true;
         }
         done
     }
@@ -66,27 +75,5 @@ impl Drive {
         let until = self.until;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
         alarm.as_mut().poll(cx).is_ready()
-    }
-}
-
-impl Future for Drive {
-    type Output = Result<(), Fault>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            if let Poll::Ready(outcome) = self.call.as_mut().poll(cx) {
-                self.ended = true;
-                return Poll::Ready(outcome);
-            }
-            self.beside.meter.paused(Instant::now());
-            if !self.run_errands(cx) {
-                break;
-            }
-        }
-        if self.is_late(cx) {
-            self.ended = true;
-            return Poll::Ready(Err(self.late.clone()));
-        }
-        Poll::Pending
     }
 }

@@ -1,27 +1,29 @@
 //! One instance of a `picolet:service` component, and calls into it.
+//!
+//! A call has two stages. Until the guest has answered, everything happens in
+//! the future of whoever asked, and most calls are over with that. What a guest
+//! still does afterwards, for the body or on its own, is a second stage that
+//! can be carried elsewhere.
 
 use super::bindings::{Picoservice, PicoservicePre, declared, types};
-use super::drive::{Beside, Drive};
+use super::drive::{Driver, Late};
 use super::slots::Slot;
-use super::state::{CpuSpent, GuestHost, State};
+use super::state::{Beside, CpuSpent, GuestHost, State};
 use super::stream;
 use crate::block;
-use crate::call::{Answer, AnswerBody, Call, CallBody, Hop};
-use crate::crew::Crew;
+use crate::call::{Call, CallBody, CallHead, Hop};
 use crate::fault::Fault;
 use bytes::Bytes;
 use futures::channel::oneshot;
-use futures::stream::BoxStream;
-use futures::{FutureExt, Stream, ready};
 use http::StatusCode;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use tokio::time::Instant;
 use tracing::error;
-use wasmtime::Store;
 use wasmtime::component::Accessor;
+use wasmtime::{AsContextMut, Store, StoreContextMut};
 
 /// A component that can be instantiated.
 #[derive(Clone)]
@@ -33,7 +35,8 @@ pub(crate) struct Blueprint {
 /// An instance, lent to one call at a time.
 pub(crate) struct Instance {
     store: Store<State>,
-    exports: Arc<Picoservice>,
+    exports: Picoservice,
+    beside: Arc<Beside>,
     _slot: Slot,
 }
 
@@ -57,9 +60,6 @@ impl Shortage {
     }
 }
 
-/// Gets the instance back after a call that ended cleanly.
-pub(crate) type GiveBack = Box<dyn FnOnce(Instance) + Send>;
-
 impl Blueprint {
     pub(super) fn new(pre: PicoservicePre<State>, host: Arc<GuestHost>) -> Self {
         Self { pre, host }
@@ -70,7 +70,8 @@ impl Blueprint {
         let slot = self.host.slots.take().ok_or(Shortage::NoSlot)?;
         let mut store = new_store(self.pre.engine(), &self.host);
         let exports = self.pre.instantiate_async(&mut store).await.map_err(Shortage::of)?;
-        Ok(Instance { store, exports: Arc::new(exports), _slot: slot })
+        let beside = store.data().beside.clone();
+        Ok(Instance { store, exports, beside, _slot: slot })
     }
 
     /// The fault for an instance that could not be made or stopped.
@@ -122,7 +123,7 @@ pub(super) fn fault_of(host: &GuestHost, error: &wasmtime::Error, memory_refused
 impl Instance {
     /// Asks what the module declares.
     pub(super) async fn describe(&mut self) -> wasmtime::Result<declared::Declaration> {
-        self.exports.clone().picolet_service_service().call_describe(&mut self.store).await
+        self.exports.picolet_service_service().call_describe(&mut self.store).await
     }
 
     /// Whether the guest was refused memory.
@@ -130,98 +131,167 @@ impl Instance {
         self.store.data().bounds.memory_refused
     }
 
-    /// Begins a call; [`Calling::answer`] waits for the head of its answer.
-    pub(crate) fn call(mut self, mut call: Call, hop: Hop, give_back: GiveBack) -> Calling {
-        let host = self.store.data().host.clone();
-        let errands = self.store.data().errands.clone();
-        let wall = Instant::now() + host.limits.wall();
-        let (until, late) = if call.context.deadline < wall {
-            (call.context.deadline, Fault::Deadline { doing: "the service was answering" })
-        } else {
-            let service = host.service.clone();
-            (wall, Fault::WallLimit { service, wall_ms: host.limits.wall_ms })
-        };
-        call.context.deadline = until;
-        let (head, answer) = oneshot::channel();
-        let bytes_max = host.limits.response_body_bytes;
-        let meter = self.store.data().meter.clone();
-        let service = host.service.clone();
-        let run = async move {
-            let request_id = call.context.request_id.clone();
-            match self.run(call, hop, head).await {
-                Ok(()) => {
-                    give_back(self);
-                    Ok(())
-                }
-                Err(error) => {
-                    let fault = fault_of(&host, &error, self.memory_refused());
-                    let cause = format!("{error:?}");
-                    let reply = fault.reply();
-                    error!(service = %host.service, %request_id, fault = %reply.name, cause, "guest stopped");
-                    Err(fault)
-                }
+    /// Makes a call that begins now, and waits until the guest has answered.
+    pub(crate) async fn call(
+        mut self,
+        mut call: Box<Call>,
+        hop: Arc<Hop>,
+        now: Instant,
+    ) -> Answered {
+        let mut context = call.context.clone();
+        let limit = Limit::of(context.deadline, now + self.store.data().host.limits.wall());
+        context.deadline = limit.until;
+        let id = self.store.data_mut().begin(hop, context);
+        let mut driver = Driver::new(self.beside.clone(), limit.until);
+        let body = std::mem::replace(&mut call.body, CallBody::Empty);
+        let entered = driver.run(pin!(self.enter(id, call.method, &call.head, body))).await;
+        match entered {
+            Ok(Ok(Entered { head, drained: None, is_done: true })) => {
+                self.store.data_mut().end(id);
+                Answered { head, left: Left::Done(self) }
             }
-        };
-        let drive = Drive::new(run.boxed(), Beside { errands, meter }, until, late);
-        Calling { drive, answer, service, bytes_max }
+            Ok(Ok(Entered { head, drained, .. })) => {
+                let working = Working { instance: self, driver, id, drained, limit };
+                Answered { head, left: Left::Working(Box::new(working)) }
+            }
+            Ok(Err(error)) => Answered { head: Err(self.stopped(id, &error)), left: Left::Gone },
+            Err(Late) => Answered { head: Err(self.late(limit)), left: Left::Gone },
+        }
     }
 
-    async fn run(
+    /// Enters the guest and leaves when it has answered.
+    async fn enter(
         &mut self,
-        call: Call,
-        hop: Hop,
-        head: oneshot::Sender<Result<Head, Fault>>,
-    ) -> wasmtime::Result<()> {
+        id: u64,
+        method: u32,
+        head: &CallHead,
+        body: CallBody,
+    ) -> wasmtime::Result<Entered> {
         self.store.set_epoch_deadline(1);
-        let id = self.store.data_mut().begin(hop, call.context);
-        let exports = self.exports.clone();
-        let block = block::encode_request(&call.head);
-        let (method, body) = (call.method, call.body);
-        let outcome = self
-            .store
-            .run_concurrent(async move |accessor: &Accessor<State>| {
-                let body = accessor.with(|mut access| match body {
-                    CallBody::Empty => Ok(types::Body::Empty),
-                    CallBody::Bytes(bytes) => Ok(types::Body::Bytes(bytes.to_vec())),
-                    CallBody::Stream(chunks) => {
-                        let store = wasmtime::AsContextMut::as_context_mut(&mut access);
-                        stream::lower(store, chunks).map(types::Body::Streamed)
-                    }
-                })?;
-                let request = types::Request { call: id, head: block, body };
-                let service = exports.picolet_service_service();
-                let response = service.call_handle(accessor, method, request).await?;
-                let response = response.map_err(stream::parse);
-                let mut lifted = match response {
-                    Err(fault) => Err(fault),
-                    Ok(response) => accessor.with(|mut access| {
-                        let store = wasmtime::AsContextMut::as_context_mut(&mut access);
-                        Head::lift(store, response)
-                    })?,
-                };
-                let drained = lifted.as_mut().ok().and_then(Head::drained);
-                // Whoever asked may have left; the guest still ends in order.
-                let _ = head.send(lifted);
-                if let Some(drained) = drained {
-                    let _ = drained.await;
+        let exports = &self.exports;
+        let head = block::encode_request(head);
+        let enter = async move |accessor: &Accessor<State>| {
+            let body = match body {
+                CallBody::Empty => types::Body::Empty,
+                CallBody::Bytes(bytes) => types::Body::Bytes(bytes.into()),
+                CallBody::Stream(chunks) => {
+                    let lower = |store: StoreContextMut<'_, State>| stream::lower(store, chunks);
+                    types::Body::Streamed(
+                        accessor.with(|mut access| lower(access.as_context_mut()))?,
+                    )
                 }
-                poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
-                wasmtime::error::Ok(())
-            })
-            .await;
-        self.store.data_mut().end(id);
-        outcome?
+            };
+            let request = types::Request { call: id, head, body };
+            let service = exports.picolet_service_service();
+            let mut head = match service.call_handle(accessor, method, request).await? {
+                Err(fault) => Err(stream::parse(fault)),
+                Ok(response) => {
+                    accessor.with(|mut access| Head::lift(access.as_context_mut(), response))?
+                }
+            };
+            let drained = head.as_mut().ok().and_then(Head::drained);
+            let is_done =
+                poll_fn(|cx| Poll::Ready(accessor.poll_no_interesting_tasks(cx).is_ready()));
+            wasmtime::error::Ok(Entered { head, drained, is_done: is_done.await })
+        };
+        self.store.run_concurrent(enter).await?
+    }
+
+    /// Why the engine stopped the guest, which the log says in full.
+    fn stopped(&self, call: u64, error: &wasmtime::Error) -> Fault {
+        let state = self.store.data();
+        let fault = fault_of(&state.host, error, self.memory_refused());
+        let request_id = state.call(call).map(|call| call.context.request_id.to_string());
+        let (cause, reply) = (format!("{error:?}"), fault.reply());
+        error!(service = %state.host.service, request_id, fault = %reply.name, cause, "guest stopped");
+        fault
+    }
+
+    fn late(&self, limit: Limit) -> Fault {
+        if limit.is_callers {
+            return Fault::Deadline { doing: "the service was answering" };
+        }
+        let host = &self.store.data().host;
+        Fault::WallLimit { service: host.service.clone(), wall_ms: host.limits.wall_ms }
+    }
+}
+
+/// When a call must be over, and on whose account.
+#[derive(Clone, Copy)]
+struct Limit {
+    until: Instant,
+    is_callers: bool,
+}
+
+impl Limit {
+    fn of(deadline: Instant, wall: Instant) -> Self {
+        Self { until: deadline.min(wall), is_callers: deadline < wall }
+    }
+}
+
+/// What the guest has done by the time it answers.
+struct Entered {
+    head: Result<Head, Fault>,
+    drained: Option<oneshot::Receiver<stream::Never>>,
+    is_done: bool,
+}
+
+/// What a call came to.
+pub(crate) struct Answered {
+    pub(crate) head: Result<Head, Fault>,
+    pub(crate) left: Left,
+}
+
+/// What is left of an instance when its guest has answered.
+pub(crate) enum Left {
+    /// The guest is done, and the instance can serve again.
+    Done(Instance),
+    /// The guest still works, on the body or on something of its own.
+    Working(Box<Working>),
+    /// Nothing.
+    Gone,
+}
+
+/// A guest that works on after it has answered. Dropping it cancels the call.
+pub(crate) struct Working {
+    instance: Instance,
+    driver: Driver,
+    id: u64,
+    drained: Option<oneshot::Receiver<stream::Never>>,
+    limit: Limit,
+}
+
+impl Working {
+    /// Lets the guest work until it is done. Gives the instance, which can
+    /// serve again.
+    pub(crate) async fn finish(self) -> Result<Instance, Fault> {
+        let Self { mut instance, mut driver, id, drained, limit } = self;
+        let work = instance.store.run_concurrent(async move |accessor: &Accessor<State>| {
+            if let Some(drained) = drained {
+                let _ = drained.await;
+            }
+            poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+        });
+        let worked = driver.run(pin!(work)).await;
+        match worked {
+            Ok(Ok(())) => {
+                instance.store.data_mut().end(id);
+                Ok(instance)
+            }
+            Ok(Err(error)) => Err(instance.stopped(id, &error)),
+            Err(Late) => Err(instance.late(limit)),
+        }
     }
 }
 
 /// A lifted response: its body may still be coming.
-struct Head {
-    status: StatusCode,
-    headers: http::HeaderMap,
-    body: HeadBody,
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: HeadBody,
 }
 
-enum HeadBody {
+pub(crate) enum HeadBody {
     Empty,
     Bytes(Bytes),
     Streamed(stream::Lifted),
@@ -236,7 +306,7 @@ impl Head {
     }
 
     fn lift(
-        store: wasmtime::StoreContextMut<'_, State>,
+        store: StoreContextMut<'_, State>,
         response: types::Response,
     ) -> wasmtime::Result<Result<Self, Fault>> {
         let bytes_max = store.data().host.limits.response_body_bytes;
@@ -261,132 +331,5 @@ impl Head {
             types::Body::Streamed(body) => HeadBody::Streamed(stream::lift(store, body)?),
         };
         Ok(Ok(Self { status, headers, body }))
-    }
-}
-
-/// A call under way whose answer has not begun.
-pub(crate) struct Calling {
-    drive: Drive,
-    answer: oneshot::Receiver<Result<Head, Fault>>,
-    service: String,
-    bytes_max: u64,
-}
-
-impl Calling {
-    /// Waits for the head of the answer. `held` lives until the whole answer
-    /// is over; what the guest still does after a whole answer, `crew` sees to.
-    pub(crate) async fn answer(
-        mut self,
-        held: impl Send + Unpin + 'static,
-        crew: &Crew,
-    ) -> Result<Answer, Fault> {
-        let outcome = poll_fn(|cx| {
-            let driven =
-                if self.drive.has_ended() { Poll::Pending } else { self.drive.poll_unpin(cx) };
-            match (self.answer.poll_unpin(cx), driven) {
-                (Poll::Ready(Ok(head)), _) => Poll::Ready(head),
-                (_, Poll::Ready(Err(fault))) => Poll::Ready(Err(fault)),
-                (Poll::Ready(Err(_)), _) => {
-                    Poll::Ready(Err(Fault::Trapped { service: self.service.clone() }))
-                }
-                (Poll::Pending, _) => Poll::Pending,
-            }
-        })
-        .await;
-        let head = match outcome {
-            Ok(head) => head,
-            Err(fault) => {
-                self.finish(held, crew);
-                return Err(fault);
-            }
-        };
-        let Head { status, headers, body } = head;
-        let body = match body {
-            HeadBody::Streamed(lifted) => {
-                let broken = Fault::Trapped { service: self.service };
-                let chunks = stream::whole(lifted, broken);
-                let bytes_max = self.bytes_max;
-                AnswerBody::Stream(Box::pin(Driven {
-                    drive: (!self.drive.has_ended()).then_some(self.drive),
-                    bytes_left: bytes_max,
-                    bytes_max,
-                    chunks,
-                    failure: None,
-                    held: Some(held),
-                    crew: crew.clone(),
-                }))
-            }
-            whole => {
-                self.finish(held, crew);
-                match whole {
-                    HeadBody::Bytes(bytes) => AnswerBody::Bytes(bytes),
-                    _ => AnswerBody::Empty,
-                }
-            }
-        };
-        Ok(Answer { status, headers, body })
-    }
-
-    fn finish(self, held: impl Send + 'static, crew: &Crew) {
-        see_off(self.drive, held, crew);
-    }
-}
-
-/// Lets a guest whose answer is complete finish what it still does.
-fn see_off(drive: Drive, held: impl Send + 'static, crew: &Crew) {
-    if drive.has_ended() {
-        return;
-    }
-    crew.hire("after answer", |mut stop| async move {
-        let _held = held;
-        tokio::select! {
-            _ended = drive => (),
-            () = stop.stopped() => (),
-        }
-    });
-}
-
-/// Chunks of an answer, with the call that makes them.
-struct Driven<H> {
-    drive: Option<Drive>,
-    chunks: BoxStream<'static, Result<Bytes, Fault>>,
-    failure: Option<Fault>,
-    bytes_left: u64,
-    bytes_max: u64,
-    held: Option<H>,
-    crew: Crew,
-}
-
-impl<H: Send + Unpin + 'static> Stream for Driven<H> {
-    type Item = Result<Bytes, Fault>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let driven = self.drive.as_mut().map(|drive| drive.poll_unpin(cx));
-        if let Some(Poll::Ready(outcome)) = driven {
-            // Dropping the call closes the guest's ends of its streams.
-            self.drive = None;
-            self.failure = outcome.err();
-        }
-        match ready!(Pin::new(&mut self.chunks).poll_next(cx)) {
-            Some(Ok(chunk)) => {
-                let Some(left) = self.bytes_left.checked_sub(chunk.len() as u64) else {
-                    self.drive = None;
-                    let bytes_max = self.bytes_max;
-                    return Poll::Ready(Some(Err(Fault::AnswerTooLarge { bytes_max })));
-                };
-                self.bytes_left = left;
-                Poll::Ready(Some(Ok(chunk)))
-            }
-            Some(Err(fault)) => {
-                self.drive = None;
-                Poll::Ready(Some(Err(self.failure.take().unwrap_or(fault))))
-            }
-            None => {
-                if let (Some(drive), Some(held)) = (self.drive.take(), self.held.take()) {
-                    see_off(drive, held, &self.crew);
-                }
-                Poll::Ready(None)
-            }
-        }
     }
 }

@@ -6,13 +6,18 @@
 //! uncounted. No clock of its own: the callers say what time it is.
 
 use crate::limits::EPOCH_TICK;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Counts the computing time of one call.
 #[derive(Debug, Default)]
-pub(crate) struct CpuMeter(Mutex<Reading>);
+pub(crate) struct CpuMeter {
+    /// A tick has met this call; most calls are over before one does.
+    has_begun: AtomicBool,
+    reading: Mutex<Reading>,
+}
 
 #[derive(Debug, Default)]
 struct Reading {
@@ -26,12 +31,15 @@ struct Reading {
 impl CpuMeter {
     /// A new call begins.
     pub(super) fn reset(&self) {
-        *self.lock() = Reading::default();
+        if self.has_begun.swap(false, Relaxed) {
+            *self.lock() = Reading::default();
+        }
     }
 
     /// A tick met the guest computing, and makes it yield. Gives the time that
     /// it has computed by now.
     pub(super) fn tick(&self, now: Instant) -> Duration {
+        self.has_begun.store(true, Relaxed);
         let mut reading = self.lock();
         if let Some(since) = reading.running_since.replace(now) {
             reading.spent += at_most_a_tick(since, now);
@@ -41,7 +49,11 @@ impl CpuMeter {
     }
 
     /// The guest came to rest.
-    pub(super) fn paused(&self, now: Instant) {
+    pub(super) fn paused(&self, now: impl FnOnce() -> Instant) {
+        if !self.has_begun.load(Relaxed) {
+            return;
+        }
+        let now = now();
         let mut reading = self.lock();
         if std::mem::take(&mut reading.is_yielding) {
             return;
@@ -52,7 +64,7 @@ impl CpuMeter {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Reading> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -74,9 +86,9 @@ mod tests {
             match step {
                 "t" => {
                     meter.tick(now);
-                    meter.paused(now);
+                    meter.paused(|| now);
                 }
-                "p" => meter.paused(now),
+                "p" => meter.paused(|| now),
                 wait => now += Duration::from_millis(wait[1..].parse().unwrap()),
             }
         }

@@ -5,9 +5,8 @@
 //! error, not an end, when its guest did not finish it.
 
 use super::instance::{fault_of, new_store};
-use super::meter::CpuMeter;
 use super::slots::Slot;
-use super::state::{GuestHost, State};
+use super::state::{Beside, GuestHost, State};
 use crate::call::{Answer, AnswerBody, Call, CallBody, CallContext, CallHead, Hop};
 use crate::fault::Fault;
 use crate::manifest::Isolation;
@@ -66,7 +65,7 @@ struct Serving {
 /// One call, as its instance and its answer both know it.
 struct Ticket {
     context: CallContext,
-    hop: Hop,
+    hop: Arc<Hop>,
     until: Instant,
     late: Fault,
     failure: OnceLock<Fault>,
@@ -91,7 +90,7 @@ struct Expiration {
     serving: Arc<Mutex<Option<Serving>>>,
     retired: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
     alarm: Pin<Box<Sleep>>,
-    meter: Arc<CpuMeter>,
+    beside: Arc<Beside>,
 }
 
 impl ProxyRunner {
@@ -105,7 +104,7 @@ impl ProxyRunner {
     pub(crate) async fn call(
         &self,
         call: Call,
-        hop: Hop,
+        hop: Arc<Hop>,
         held: impl Send + Unpin + 'static,
     ) -> Result<Answer, Fault> {
         let wall = Instant::now() + self.host.limits.wall();
@@ -205,7 +204,7 @@ impl HandlerState for Supply {
             ProxyPre::P3(pre) => pre.engine(),
         };
         let mut store = new_store(engine, &self.host);
-        let meter = store.data().meter.clone();
+        let beside = store.data().beside.clone();
         let proxy = self.pre.instantiate_async(&mut store).await?;
         let alarm = Box::pin(sleep_until(Instant::now() + IDLE));
         let serving = Arc::new(Mutex::new(None));
@@ -215,7 +214,7 @@ impl HandlerState for Supply {
             store,
             proxy,
             view: State::http,
-            expiration: Expiration { serving: serving.clone(), retired, alarm, meter },
+            expiration: Expiration { serving: serving.clone(), retired, alarm, beside },
             state: Worker {
                 host: self.host.clone(),
                 isolation: self.isolation,
@@ -282,7 +281,7 @@ impl WorkerExpiration for Expiration {
         start: std::time::Instant,
     ) -> Poll<()> {
         // Asked whenever the instance has come to rest.
-        self.meter.paused(Instant::now());
+        self.beside.meter.paused(Instant::now);
         if status == WorkerStatus::Idle && self.retired.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }

@@ -40,8 +40,7 @@ impl GuestHost {
 pub(crate) struct State {
     pub(crate) host: Arc<GuestHost>,
     pub(crate) bounds: Bounds,
-    pub(crate) errands: Arc<Errands>,
-    pub(crate) meter: Arc<CpuMeter>,
+    pub(crate) beside: Arc<Beside>,
     calls: Vec<LiveCall>,
     current: Arc<CurrentRequest>,
     next_call: u64,
@@ -54,7 +53,7 @@ pub(crate) struct State {
 /// A call that this store is serving.
 pub(crate) struct LiveCall {
     pub(crate) id: u64,
-    pub(crate) hop: Hop,
+    pub(crate) hop: Arc<Hop>,
     pub(crate) context: CallContext,
 }
 
@@ -80,8 +79,7 @@ impl State {
         table.set_max_capacity(TABLE_CAPACITY);
         Self {
             bounds: Bounds::new(&host.limits),
-            errands: Arc::default(),
-            meter: Arc::default(),
+            beside: Arc::default(),
             calls: Vec::new(),
             current,
             next_call: 0,
@@ -94,8 +92,8 @@ impl State {
     }
 
     /// A call begins; gives the id by which the guest will name it.
-    pub(crate) fn begin(&mut self, hop: Hop, context: CallContext) -> u64 {
-        self.meter.reset();
+    pub(crate) fn begin(&mut self, hop: Arc<Hop>, context: CallContext) -> u64 {
+        self.beside.meter.reset();
         self.current.set(context.request_id.clone());
         self.next_call += 1;
         self.calls.push(LiveCall { id: self.next_call, hop, context });
@@ -117,54 +115,63 @@ impl State {
         self.calls.iter().find(|call| call.id == id)
     }
 
+    /// The same, to change it.
+    pub(crate) fn call_mut(&mut self, id: u64) -> Option<&mut LiveCall> {
+        self.calls.iter_mut().find(|call| call.id == id)
+    }
+
     /// Called when a tick passed while the guest was computing.
     pub(crate) fn on_tick(
         mut store: StoreContextMut<'_, Self>,
     ) -> wasmtime::Result<UpdateDeadline> {
         let state = store.data_mut();
-        if state.host.limits.cpu() < state.meter.tick(Instant::now()) {
+        if state.host.limits.cpu() < state.beside.meter.tick(Instant::now()) {
             return Err(CpuSpent.into());
         }
         Ok(UpdateDeadline::Yield(1))
     }
 }
 
-/// Work that a guest asked for and that is done beside its store, by whoever
-/// drives the call: a store's event loop cannot run inside another's.
+/// What a store shares with whoever drives it.
 #[derive(Default)]
-pub(crate) struct Errands {
-    new: Mutex<Vec<BoxFuture<'static, ()>>>,
-    under_way: AtomicUsize,
+pub(crate) struct Beside {
+    pub(crate) meter: CpuMeter,
+    /// Work that the guest asked for and that is done beside its store: a
+    /// store's event loop cannot run inside another's.
+    errands: Mutex<Vec<BoxFuture<'static, ()>>>,
+    errands_under_way: AtomicUsize,
 }
 
 /// Counts an errand for as long as it is under way.
-pub(crate) struct Place(Arc<Errands>);
+pub(crate) struct Place(Arc<Beside>);
 
-impl Errands {
+impl Beside {
     /// A place for one more errand, unless there are too many.
     pub(crate) fn place(self: &Arc<Self>, places: usize) -> Option<Place> {
-        if places <= self.under_way.fetch_add(1, Ordering::Relaxed) {
-            self.under_way.fetch_sub(1, Ordering::Relaxed);
+        if places <= self.errands_under_way.fetch_add(1, Ordering::Relaxed) {
+            self.errands_under_way.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
         Some(Place(self.clone()))
     }
 
-    pub(crate) fn add(&self, errand: BoxFuture<'static, ()>) {
-        self.new.lock().unwrap_or_else(PoisonError::into_inner).push(errand);
+    /// Asks for an errand.
+    pub(crate) fn send_out(&self, errand: BoxFuture<'static, ()>) {
+        self.errands.lock().unwrap_or_else(PoisonError::into_inner).push(errand);
     }
 
-    pub(crate) fn take(&self) -> Vec<BoxFuture<'static, ()>> {
-        if self.under_way.load(Ordering::Relaxed) == 0 {
+    /// Errands that were asked for since the last time.
+    pub(super) fn take_errands(&self) -> Vec<BoxFuture<'static, ()>> {
+        if self.errands_under_way.load(Ordering::Relaxed) == 0 {
             return Vec::new();
         }
-        std::mem::take(&mut *self.new.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.0.errands_under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

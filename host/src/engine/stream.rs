@@ -104,7 +104,7 @@ impl StreamProducer<State> for ChunkSource {
 }
 
 /// The host's ends of a body that a guest writes.
-pub(super) struct Lifted {
+pub(crate) struct Lifted {
     /// Chunks as the guest writes them.
     pub(super) chunks: mpsc::Receiver<Bytes>,
     /// How the guest said it ended; dropped when it did not say.
@@ -115,7 +115,7 @@ pub(super) struct Lifted {
 }
 
 /// Never sent: the sinks hold the sender between them, and let go of it.
-pub(super) enum Never {}
+pub(crate) enum Never {}
 
 /// Takes a body from a guest.
 pub(super) fn lift(
@@ -141,7 +141,7 @@ pub(crate) fn lift_body(
 }
 
 /// Chunks of a lifted body, an error when it was broken off.
-pub(super) fn whole(lifted: Lifted, broken: Fault) -> BoxStream<'static, Result<Bytes, Fault>> {
+pub(crate) fn whole(lifted: Lifted, broken: Fault) -> BoxStream<'static, Result<Bytes, Fault>> {
     Box::pin(Whole { lifted, broken: Some(broken) })
 }
 

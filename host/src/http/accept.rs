@@ -1,7 +1,6 @@
 //! The accept loop: it cannot be killed or held up.
 
 use super::{Front, connection};
-use crate::crew::StopSignal;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
 use std::io;
@@ -123,8 +122,8 @@ impl Front {
         // Without it, small answers wait for acknowledgements.
         let _ = stream.set_nodelay(true);
         let front = self.clone();
-        self.crew.hire("connection", |stop: StopSignal| async move {
-            connection::serve(front, stream, stop).await;
+        self.crew.hire("connection", |_stop| async move {
+            connection::serve(front, stream).await;
             drop(entered);
         });
     }

@@ -1,9 +1,9 @@
-//! How long a connection has been doing what it does, and when that is too
-//! long.
+//! What a connection is doing, how long it has been doing it, and when that is
+//! too long.
 //!
-//! The wrapped socket and the requests report; the connection's task asks now
-//! and then. One connection is served by one task at a time, so plain relaxed
-//! atomics do.
+//! The wrapped socket and the requests leave marks and never look at the time;
+//! the [watch](super::watch) reads the marks now and then and knows since when
+//! it has seen the same one.
 
 use crate::limits::HostLimits;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -15,43 +15,88 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a connection is doing, and since when.
+/// The marks of one connection.
 #[derive(Debug)]
 pub(super) struct Clock {
-    started: Instant,
     requests: AtomicUsize,
     requests_total: AtomicU64,
     is_http2: AtomicBool,
-    /// Milliseconds since `started`; 0 is "not now".
-    idle_since: AtomicU64,
-    head_since: AtomicU64,
-    stalled_since: AtomicU64,
-    /// For each HTTP/2 answer, since when its last chunk waits to be taken.
-    handed: Mutex<Vec<Weak<AtomicU64>>>,
+    /// The last mark that was given out.
+    marks: AtomicU64,
+    idle: Mark,
+    head: Mark,
+    stalled: Mark,
+    /// For each HTTP/2 answer, whether its last chunk waits to be taken.
+    handed: Mutex<Vec<(Weak<Mark>, Seen)>>,
+}
+
+/// 0 while something does not happen; a number of its own each time it begins.
+#[derive(Debug, Default)]
+struct Mark(AtomicU64);
+
+/// The mark that was there at the last look, and when it was there first.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    mark: u64,
+    since: Option<Instant>,
+}
+
+impl Mark {
+    fn is_set(&self) -> bool {
+        self.0.load(Relaxed) != 0
+    }
+
+    fn set(&self, marks: &AtomicU64) {
+        self.0.store(marks.fetch_add(1, Relaxed) + 1, Relaxed);
+    }
+
+    fn clear(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
+impl Seen {
+    /// Whether this has been going on for so long.
+    fn is_over(&mut self, mark: &Mark, now: Instant, ms_max: u64) -> bool {
+        let mark = mark.0.load(Relaxed);
+        if mark != self.mark {
+            *self = Self { mark, since: Some(now) };
+        }
+        let lasted =
+            self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        mark != 0 && Duration::from_millis(ms_max) <= lasted
+    }
+}
+
+/// What earlier looks at a clock have seen.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    idle: Seen,
+    head: Seen,
+    stalled: Seen,
 }
 
 impl Clock {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            started: Instant::now(),
+    pub(super) fn new() -> Self {
+        let clock = Self {
             requests: AtomicUsize::new(0),
             requests_total: AtomicU64::new(0),
             is_http2: AtomicBool::new(false),
-            idle_since: AtomicU64::new(1),
-            head_since: AtomicU64::new(1),
-            stalled_since: AtomicU64::new(0),
+            marks: AtomicU64::new(0),
+            idle: Mark::default(),
+            head: Mark::default(),
+            stalled: Mark::default(),
             handed: Mutex::default(),
-        })
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+        };
+        clock.idle.set(&clock.marks);
+        clock.head.set(&clock.marks);
+        clock
     }
 
     /// A head has arrived; the request runs until the guard is dropped.
     pub(super) fn request(self: &Arc<Self>, is_http2: bool) -> InRequest {
-        self.head_since.store(0, Relaxed);
-        self.idle_since.store(0, Relaxed);
+        self.head.clear();
+        self.idle.clear();
         self.is_http2.store(is_http2, Relaxed);
         self.requests.fetch_add(1, Relaxed);
         self.requests_total.fetch_add(1, Relaxed);
@@ -64,40 +109,43 @@ impl Clock {
     }
 
     /// Why the connection should be closed now, if it should.
-    pub(super) fn overdue(&self, limits: &HostLimits) -> Option<&'static str> {
-        let now = self.now();
-        let is_over = |since: &AtomicU64, ms_max: u64| {
-            let since = since.load(Relaxed);
-            since != 0 && ms_max <= now.saturating_sub(since)
-        };
-        if is_over(&self.stalled_since, limits.write_stall_ms_max) {
-            return Some("client does not take its answer");
-        }
-        let handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut answers = handed.iter().filter_map(Weak::upgrade);
-        if answers.any(|since| is_over(&since, limits.write_stall_ms_max)) {
+    pub(super) fn overdue(
+        &self,
+        looks: &mut Looks,
+        now: Instant,
+        limits: &HostLimits,
+    ) -> Option<&'static str> {
+        let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
+        let stall_ms_max = limits.write_stall_ms_max;
+        let mut is_stalled = looks.stalled.is_over(&self.stalled, now, stall_ms_max);
+        handed.retain_mut(|(mark, seen)| {
+            let Some(mark) = mark.upgrade() else { return false };
+            is_stalled |= seen.is_over(&mark, now, stall_ms_max);
+            true
+        });
+        let head_is_over = looks.head.is_over(&self.head, now, limits.head_ms_max);
+        let idle_is_over = looks.idle.is_over(&self.idle, now, limits.idle_ms_max);
+        if is_stalled {
             return Some("client does not take its answer");
         }
         if 0 < self.requests.load(Relaxed) {
             return None;
         }
-        if !self.is_http2.load(Relaxed) && is_over(&self.head_since, limits.head_ms_max) {
+        if head_is_over && !self.is_http2.load(Relaxed) {
             return Some("head did not arrive in time");
         }
-        is_over(&self.idle_since, limits.idle_ms_max).then_some("idle for too long")
+        idle_is_over.then_some("idle for too long")
     }
 
     fn on_read(&self) {
-        if self.requests.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
-            self.head_since.store(self.now(), Relaxed);
+        if self.requests.load(Relaxed) == 0 && !self.head.is_set() {
+            self.head.set(&self.marks);
         }
     }
 
     fn on_write(&self, is_pending: bool) {
-        if !is_pending {
-            self.stalled_since.store(0, Relaxed);
-        } else if self.stalled_since.load(Relaxed) == 0 {
-            self.stalled_since.store(self.now(), Relaxed);
+        if is_pending != self.stalled.is_set() {
+            if is_pending { self.stalled.set(&self.marks) } else { self.stalled.clear() }
         }
     }
 }
@@ -107,31 +155,31 @@ impl Clock {
 #[derive(Debug)]
 pub(super) struct Handing {
     clock: Arc<Clock>,
-    since: Arc<AtomicU64>,
+    mark: Arc<Mark>,
 }
 
 impl Handing {
     /// An answer begins.
     pub(super) fn new(clock: &Arc<Clock>) -> Self {
-        let since = Arc::new(AtomicU64::new(0));
+        let mark = Arc::default();
         let mut handed = clock.handed.lock().unwrap_or_else(PoisonError::into_inner);
-        handed.retain(|since| 0 < since.strong_count());
-        handed.push(Arc::downgrade(&since));
-        Self { clock: clock.clone(), since }
+        handed.retain(|(mark, _)| 0 < mark.strong_count());
+        handed.push((Arc::downgrade(&mark), Seen::default()));
+        Self { clock: clock.clone(), mark }
     }
 
     /// The client is ready for more.
     pub(super) fn wanted(&self) {
-        self.since.store(0, Relaxed);
+        self.mark.clear();
     }
 
     /// A chunk was handed over and waits to be taken.
     pub(super) fn handed(&self) {
-        self.since.store(self.clock.now(), Relaxed);
+        self.mark.set(&self.clock.marks);
     }
 }
 
-/// How often a connection should look at its clock.
+/// How often clocks should be looked at.
 pub(super) fn interval(limits: &HostLimits) -> Duration {
     let shortest = limits.head_ms_max.min(limits.idle_ms_max).min(limits.write_stall_ms_max);
     Duration::from_millis((shortest / 4).clamp(25, 1_000))
@@ -144,7 +192,7 @@ pub(super) struct InRequest(Arc<Clock>);
 impl Drop for InRequest {
     fn drop(&mut self) {
         if self.0.requests.fetch_sub(1, Relaxed) == 1 {
-            self.0.idle_since.store(self.0.now(), Relaxed);
+            self.0.idle.set(&self.0.marks);
         }
     }
 }
@@ -214,30 +262,30 @@ impl<T: Write + Unpin> Write for Clocked<T> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn each_phase_has_its_own_bound() {
+    #[test]
+    fn each_phase_has_its_own_bound() {
         let limits = HostLimits::DEFAULT;
-        let clock = Clock::new();
-        let wait = |ms| tokio::time::advance(Duration::from_millis(ms));
-        wait(9_000).await;
-        assert_eq!(clock.overdue(&limits), None);
-        wait(1_000).await;
-        assert_eq!(clock.overdue(&limits), Some("head did not arrive in time"));
+        let (clock, mut looks) = (Arc::new(Clock::new()), Looks::default());
+        let mut now = Instant::now();
+        let mut after = |clock: &Clock, ms| {
+            now += Duration::from_millis(ms);
+            clock.overdue(&mut looks, now, &limits)
+        };
+        assert_eq!(after(&clock, 0), None);
+        assert_eq!(after(&clock, 9_000), None);
+        assert_eq!(after(&clock, 1_000), Some("head did not arrive in time"));
 
         let request = clock.request(false);
-        wait(100_000).await;
-        assert_eq!(clock.overdue(&limits), None, "a request has bounds of its own");
+        assert_eq!(after(&clock, 100_000), None, "a request has bounds of its own");
         drop(request);
-        wait(74_000).await;
-        assert_eq!(clock.overdue(&limits), None);
-        wait(1_000).await;
-        assert_eq!(clock.overdue(&limits), Some("idle for too long"));
+        assert_eq!(after(&clock, 1), None, "the first look after the request");
+        assert_eq!(after(&clock, 74_000), None);
+        assert_eq!(after(&clock, 1_000), Some("idle for too long"));
 
         clock.on_read();
         clock.on_write(true);
-        wait(1_000).await;
+        assert_eq!(after(&clock, 1), Some("idle for too long"), "not taken back by a byte");
         clock.on_write(true);
-        wait(29_000).await;
-        assert_eq!(clock.overdue(&limits), Some("client does not take its answer"));
+        assert_eq!(after(&clock, 30_000), Some("client does not take its answer"));
     }
 }

@@ -1,9 +1,10 @@
 //! One connection: its protocol, its bounds, its end.
 
 use super::Front;
-use super::clock::{self, Clock, Clocked, Handing, InRequest};
+use super::clock::{Clocked, Handing, InRequest};
 use super::respond::Respond;
-use crate::crew::{Crew, StopSignal};
+use super::watch::Order;
+use crate::crew::Crew;
 use bytes::Bytes;
 use http::{Request, Response, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -12,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,23 +22,23 @@ use tokio::net::TcpStream;
 use tracing::debug;
 
 /// Serves a connection until it ends, overstays, or the host stops.
-pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, mut stop: StopSignal) {
-    let clock = Clock::new();
-    let io = Clocked::new(TokioIo::new(stream), clock.clone());
+pub(super) async fn serve(front: Arc<Front>, stream: TcpStream) {
+    let watched = front.watch.enter();
+    let io = Clocked::new(TokioIo::new(stream), watched.clock.clone());
     let service = service_fn({
-        let (front, clock) = (front.clone(), clock.clone());
+        let (front, clock) = (front.clone(), watched.clock.clone());
         move |request: Request<Incoming>| {
             let is_http2 = request.version() == Version::HTTP_2;
             let guard = clock.request(is_http2);
             let is_last = front.limits.connection_requests_max <= clock.requests_total();
-            let (front, clock) = (front.clone(), clock.clone());
+            let handing = is_http2.then(|| Handing::new(&clock));
+            let front = front.clone();
             async move {
                 let mut response = front.answer(request).await;
                 if is_last && !is_http2 {
                     let close = http::HeaderValue::from_static("close");
                     response.headers_mut().insert(http::header::CONNECTION, close);
                 }
-                let handing = is_http2.then(|| Handing::new(&clock));
                 let response = response.map(|body| Guarded { body, handing, _guard: guard });
                 Ok::<Response<Guarded>, Infallible>(response)
             }
@@ -44,27 +46,24 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, mut stop: StopSi
     });
     let builder = builder(&front);
     let mut connection = pin!(builder.serve_connection(io, service));
-    let mut looks = tokio::time::interval(clock::interval(&front.limits));
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    debug!(%error, "connection ended");
-                }
-                return;
+    let mut is_draining = false;
+    let ended = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended);
             }
-            () = stop.stopped(), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            _ = looks.tick() => {
-                if let Some(reason) = clock.overdue(&front.limits) {
-                    debug!(reason, "connection closed");
-                    return;
+            match watched.order(cx) {
+                Order::Drain if !is_draining => {
+                    is_draining = true;
+                    connection.as_mut().graceful_shutdown();
                 }
+                Order::Carry | Order::Drain => return Poll::Pending,
+                Order::Close => return Poll::Ready(Ok(())),
             }
         }
+    });
+    if let Err(error) = ended.await {
+        debug!(%error, "connection ended");
     }
 }
 

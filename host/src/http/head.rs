@@ -82,6 +82,12 @@ fn judge_host<B>(request: &Request<B>) -> Result<(), &'static str> {
     }
 }
 
+/// A byte of a host's name (RFC 3986, `reg-name`).
+fn is_name_byte(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%')
+        || matches!(byte, b'!' | b'$' | b'&'..=b',' | b';' | b'=')
+}
+
 fn is_host(text: &str) -> bool {
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => {
@@ -96,8 +102,6 @@ fn is_host(text: &str) -> bool {
             None => (text, ""),
         },
     };
-    let is_name_byte =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte);
     let is_port = match port.strip_prefix(':') {
         Some(digits) => {
             digits.is_empty()

@@ -93,11 +93,17 @@ pub(super) fn answer(answer: Answer, verb: &Method, permit: Permit) -> Response<
     response
 }
 
-/// Headers that belong to a connection, which is the host's.
+/// Headers that belong to a connection, which is the host's. Hardly any answer
+/// has one.
 fn remove_connection_headers(headers: &mut HeaderMap) {
     const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
     const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+    const ALL: [HeaderName; 6] =
+        [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TRAILER, TRANSFER_ENCODING, UPGRADE];
+    if !headers.keys().any(|name| ALL.contains(name)) {
+        return;
+    }
+    for name in ALL {
         headers.remove(name);
     }
 }

@@ -4,7 +4,8 @@
 use super::Refusal;
 use super::settle::Look;
 use crate::name::Name;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
@@ -183,17 +184,37 @@ fn open_beneath(folder: &Path, file: &Path, resolve: ResolveFlags) -> Result<Own
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let open = || {
         let folder = rustix::fs::open(folder, flags | OFlags::DIRECTORY, Mode::empty())?;
-        openat2(folder, file, flags | OFlags::NONBLOCK, Mode::empty(), resolve)
+        let flags = flags | OFlags::NONBLOCK;
+        match openat2(&folder, file, flags, Mode::empty(), resolve) {
+            Err(Errno::NOSYS | Errno::PERM) => open_without_links(&folder, file, flags, resolve),
+            opened => opened,
+        }
     };
     open().map_err(|error| match error {
-        rustix::io::Errno::XDEV => Refusal::LinkOut,
-        rustix::io::Errno::LOOP => Refusal::LinkNowhere,
-        rustix::io::Errno::NXIO => Refusal::NotAFile("a socket"),
-        rustix::io::Errno::NOENT if fs::symlink_metadata(folder.join(file)).is_ok() => {
-            Refusal::LinkNowhere
-        }
+        Errno::XDEV => Refusal::LinkOut,
+        Errno::LOOP => Refusal::LinkNowhere,
+        Errno::NXIO => Refusal::NotAFile("a socket"),
+        Errno::NOENT if fs::symlink_metadata(folder.join(file)).is_ok() => Refusal::LinkNowhere,
         error => Refusal::Unreadable(error.into()),
     })
+}
+
+/// For systems that do not have `openat2`, or forbid it as some sandboxes do:
+/// there, no link is followed that might lead out.
+fn open_without_links(
+    folder: &OwnedFd,
+    file: &Path,
+    flags: OFlags,
+    resolve: ResolveFlags,
+) -> rustix::io::Result<OwnedFd> {
+    if resolve.is_empty() {
+        return openat(folder, file, flags, Mode::empty());
+    }
+    if file.components().count() != 1 {
+        return Err(Errno::XDEV);
+    }
+    let opened = openat(folder, file, flags | OFlags::NOFOLLOW, Mode::empty());
+    opened.map_err(|error| if error == Errno::LOOP { Errno::XDEV } else { error })
 }
 
 /// Whether a name in the folder is a module's.

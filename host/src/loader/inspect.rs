@@ -61,7 +61,7 @@ impl Neighbours for Nobody {
     fn invoke(
         &self,
         _from: CallContext,
-        _by: Hop,
+        _by: Arc<Hop>,
         call: OutgoingCall,
     ) -> BoxFuture<'static, Result<Answer, Fault>> {
         std::future::ready(Err(Fault::NoSuchService { name: call.service })).boxed()

@@ -23,7 +23,9 @@ fn check(rows: &str, request: &str, expected: &str) {
     let table = table(rows);
     let (verb, path) = request.split_once(' ').unwrap();
     let seen = match table.find(&verb.parse().unwrap(), path) {
-        Found::Route(target, params) => format!("{target} {}", params.join("|")),
+        Found::Route(target, params) => {
+            format!("{target} {}", params.segments().collect::<Vec<_>>().join("|"))
+        }
         Found::OtherVerbs(allow) => format!("allow {allow}"),
         Found::Nothing => "nothing".into(),
     };
