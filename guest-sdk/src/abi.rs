@@ -1,19 +1,13 @@
 //! The boundary to the host: generated bindings, and what turns their types
 //! into those of the SDK and back.
 //!
-//! After a response is returned its body may still be written: `start_task`
-//! runs what [`spawn`] was given beside the exported function and after it.
+//! After a response is returned its body may still be written: what
+//! [`task::spawn`] was given runs beside the exported function and after it.
 
 pub mod bindings;
+mod task;
 
-use std::{
-    cell::Cell,
-    future::poll_fn,
-    marker::PhantomData,
-    mem::ManuallyDrop,
-    pin::{Pin, pin},
-    task::{Context, Poll},
-};
+use std::{marker::PhantomData, pin::Pin};
 
 use self::bindings::{
     exports::picolet::service::service as exported,
@@ -29,74 +23,14 @@ use crate::{
     service::{Declaration, Service},
 };
 
-/// The runtime of the bindings, with tasks that outlive the return.
+/// The runtime of the bindings, with our own tasks.
 pub mod rt {
     pub use wit_bindgen::rt::*;
 
     pub mod async_support {
         pub use wit_bindgen::rt::async_support::*;
 
-        /// What the exported function calls with its own future.
-        pub fn start_task(task: impl Future<Output = ()> + 'static) -> i32 {
-            wit_bindgen::rt::async_support::start_task(super::super::with_spawned(task))
-        }
-    }
-}
-
-type Spawned = Pin<Box<dyn Future<Output = ()>>>;
-
-thread_local! {
-    /// What was spawned during the poll that runs now. Every poll empties it;
-    /// that nothing is ever left to drop spares the code for it.
-    static SPAWNED: Cell<ManuallyDrop<Vec<Spawned>>> =
-        const { Cell::new(ManuallyDrop::new(Vec::new())) };
-
-    /// Polls what was spawned; a module that spawns nothing has none of it.
-    static POLL_SPAWNED: Cell<fn(&mut Vec<Spawned>, &mut Context<'_>)> =
-        const { Cell::new(|_, _| {}) };
-}
-
-fn take_spawned() -> Vec<Spawned> {
-    ManuallyDrop::into_inner(SPAWNED.replace(ManuallyDrop::new(Vec::new())))
-}
-
-/// Runs a future beside the exported function being polled, and after it.
-fn spawn(future: impl Future<Output = ()> + 'static) {
-    let future = Box::pin(call::within(call::current(), future));
-    POLL_SPAWNED.set(poll_spawned);
-    let mut spawned = take_spawned();
-    spawned.push(future);
-    SPAWNED.set(ManuallyDrop::new(spawned));
-}
-
-/// Ends when the task and everything it spawned has ended.
-async fn with_spawned(task: impl Future<Output = ()>) {
-    let mut main = pin!(Some(task));
-    let mut others: Vec<Spawned> = Vec::new();
-    poll_fn(|context| {
-        if let Some(task) = main.as_mut().as_pin_mut()
-            && task.poll(context).is_ready()
-        {
-            main.set(None);
-        }
-        POLL_SPAWNED.get()(&mut others, context);
-        if main.is_none() && others.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-}
-
-fn poll_spawned(others: &mut Vec<Spawned>, context: &mut Context<'_>) {
-    others.retain_mut(|other| other.as_mut().poll(context).is_pending());
-    loop {
-        let newer = take_spawned();
-        if newer.is_empty() {
-            return;
-        }
-        for mut other in newer {
-            if other.as_mut().poll(context).is_pending() {
-                others.push(other);
-            }
-        }
+        pub use super::super::task::{callback, start_task};
     }
 }
 
@@ -109,15 +43,13 @@ impl<S: Service> exported::Guest for Adapter<S> {
     }
 
     async fn handle(method: u32, request: wit::Request) -> Result<wit::Response, wit::Fault> {
-        let call = request.call;
-        let request = Request::from_host(call, Head::new(request.head), request.body.into());
-        call::within(call, async move {
-            match S::handle(method, request).await {
-                Ok(response) => Ok(response.into()),
-                Err(fault) => Err(fault.into()),
-            }
-        })
-        .await
+        call::enter(request.call);
+        let (head, body) = (Head::new(request.head), request.body.into());
+        let mut request = Request::from_host(request.call, head, body);
+        match S::handle(method, &mut request).await {
+            Ok(response) => Ok(response.into()),
+            Err(fault) => Err(fault.into()),
+        }
     }
 }
 
@@ -206,7 +138,7 @@ pub(crate) fn produced(
         Err(Fault::internal("the body was broken off").into())
     });
     let producer = start(writer);
-    spawn(async move {
+    task::spawn(async move {
         let ended = producer.await;
         // Nobody to tell when the reader is gone.
         let _ = ending.write(ended.map_err(Into::into)).await;

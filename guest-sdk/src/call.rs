@@ -3,7 +3,7 @@
 //! An instance may hold several calls that wait. The one being polled is known
 //! to [`current`], so nothing has to pass its id along.
 
-use std::{cell::Cell, future::poll_fn, pin::pin};
+use std::cell::Cell;
 
 thread_local! {
     static CURRENT: Cell<u64> = const { Cell::new(0) };
@@ -14,13 +14,19 @@ pub(crate) fn current() -> u64 {
     CURRENT.get()
 }
 
-/// Runs a future as part of a call.
+/// What runs from here on belongs to this call; gives the one it was before.
+pub(crate) fn enter(call: u64) -> u64 {
+    CURRENT.replace(call)
+}
+
+/// Runs a future as part of a call. In a guest its task does the same.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) async fn within<F: Future>(call: u64, future: F) -> F::Output {
-    let mut future = pin!(future);
-    poll_fn(|context| {
-        let before = CURRENT.replace(call);
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        let before = enter(call);
         let poll = future.as_mut().poll(context);
-        CURRENT.set(before);
+        enter(before);
         poll
     })
     .await
@@ -28,7 +34,11 @@ pub(crate) async fn within<F: Future>(call: u64, future: F) -> F::Output {
 
 #[cfg(test)]
 mod tests {
-    use std::task::{Context, Poll, Waker};
+    use std::{
+        future::poll_fn,
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
 
     use super::*;
 

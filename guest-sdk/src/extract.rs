@@ -54,7 +54,7 @@ pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest for Path<T> {
     fn from_request(request: &mut Request) -> impl Future<Output = Result<Self, Fault>> {
-        ready(match text::read_params(request.names, request.head.params()) {
+        ready(match text::read_params(request.names, request.head.param_bytes()) {
             Ok(value) => Ok(Self(value)),
             Err(error) => Err(Fault::bad_parameter("path", &error)),
         })

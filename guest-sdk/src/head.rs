@@ -84,9 +84,14 @@ impl Head {
 
     /// The captured segments, in the order of the pattern.
     pub(crate) fn params(&self) -> impl Iterator<Item = &str> + Clone {
+        self.param_bytes().map(|param| str::from_utf8(param).unwrap_or_default())
+    }
+
+    /// As [`params`](Self::params), for what need not be text first.
+    pub(crate) fn param_bytes(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let mut reader = self.skip(3);
         let count = reader.number();
-        (0..count).map(move |_| reader.text())
+        (0..count).map(move |_| reader.bytes())
     }
 
     /// What is left after the parameters: a pairs block.
@@ -129,6 +134,15 @@ pub(crate) struct Pairs(Vec<u8>);
 impl Pairs {
     pub(crate) fn new() -> Self {
         Self(vec![0; 4])
+    }
+
+    /// A block of one pair.
+    pub(crate) fn of(name: &str, value: &[u8]) -> Self {
+        let mut block = Vec::with_capacity(12 + name.len() + value.len());
+        push_number(&mut block, 1);
+        push_bytes(&mut block, name.as_bytes());
+        push_bytes(&mut block, value);
+        Self(block)
     }
 
     /// Takes over a block of a host; what follows the last pair goes away.

@@ -21,6 +21,11 @@ impl Headers {
         Self(Pairs::new())
     }
 
+    /// One header, which is known to be right.
+    pub(crate) fn of(name: &str, value: &str) -> Self {
+        Self(Pairs::of(name, value.as_bytes()))
+    }
+
     pub(crate) fn from_block(block: &[u8]) -> Self {
         Self(Pairs::from_block(block))
     }

@@ -116,28 +116,52 @@ fn kind(found: &Unexpected<'_>) -> &'static str {
 }
 
 /// How many bytes at the start stand in a JSON string as they are.
-///
-/// Eight at a time: in a word without the byte sought, taking one from each
-/// byte sets no top bit that was not set before. A borrow may mark a byte
-/// behind the first one wrongly, never the first.
 fn plain_count(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 0xff;
-    const TOPS: u64 = ONES << 7;
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
     let (chunks, rest) = bytes.as_chunks::<8>();
     let mut count = 0;
     for chunk in chunks {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
-        let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
-        let special = (below(word, 0x20) | quote | backslash) & TOPS;
-        if special != 0 {
-            return count + special.trailing_zeros() as usize / 8;
+        let plain = plain_in_word(u64::from_le_bytes(*chunk));
+        count += plain;
+        if plain < 8 {
+            return count;
         }
-        count += 8;
     }
-    let special = |byte: &u8| matches!(byte, 0..0x20 | b'"' | b'\\');
-    count + rest.iter().position(special).unwrap_or(rest.len())
+    count + plain_in_word(last_word(rest)).min(rest.len())
+}
+
+/// How many of eight bytes, from the lowest on, stand in a string as they are.
+///
+/// In a word without the byte sought, taking one from each byte sets no top
+/// bit that was not set before. A borrow may mark a byte behind the first one
+/// wrongly, never the first.
+fn plain_in_word(word: u64) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const TOPS: u64 = ONES << 7;
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+    let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+    let special = (below(word, 0x20) | quote | backslash) & TOPS;
+    special.trailing_zeros() as usize / 8
+}
+
+/// Up to seven bytes as a word, with zeros behind them.
+///
+/// Read in two or three pieces that overlap, instead of one by one.
+fn last_word(bytes: &[u8]) -> u64 {
+    let shift = |index: usize| 8 * (index as u32 & 7);
+    if let (Some(low), Some(high)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let high = u64::from(u32::from_le_bytes(*high)) << shift(bytes.len() - 4);
+        return u64::from(u32::from_le_bytes(*low)) | high;
+    }
+    let middle = bytes.len() / 2;
+    match (bytes.first(), bytes.get(middle), bytes.last()) {
+        (Some(low), Some(between), Some(high)) => {
+            u64::from(*low)
+                | u64::from(*between) << shift(middle)
+                | u64::from(*high) << shift(bytes.len() - 1)
+        }
+        _ => 0,
+    }
 }
 
 fn push_number(text: &mut Vec<u8>, mut number: u64) {

@@ -28,6 +28,8 @@
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod abi;
+#[cfg(any(test, all(target_family = "wasm", feature = "allocator")))]
+mod allocator;
 mod body;
 mod call;
 mod client;

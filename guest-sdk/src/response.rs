@@ -17,14 +17,11 @@ pub struct Response {
 impl Response {
     /// Status 200 with a body of a content type.
     pub fn new(content_type: &'static str, body: impl Into<Body>) -> Self {
-        Self::typed(content_type, body.into())
-    }
-
-    #[inline(never)]
-    fn typed(content_type: &str, body: Body) -> Self {
-        let mut headers = Headers::new();
-        headers.0.push("content-type", content_type.as_bytes());
-        Self { status: StatusCode::OK, headers, body }
+        Self {
+            status: StatusCode::OK,
+            headers: Headers::of("content-type", content_type),
+            body: body.into(),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub trait Service: 'static {
     const DECLARATION: &'static Declaration;
 
     /// Answers one call of the method with this index.
-    fn handle(method: u32, request: Request) -> impl Future<Output = Result<Response, Fault>>;
+    fn handle(method: u32, request: &mut Request) -> impl Future<Output = Result<Response, Fault>>;
 }
 
 /// What a `#[before]` or `#[after]` function may return: nothing, or a fault
@@ -72,8 +72,8 @@ impl<E: Into<Fault>> Outcome for Result<(), E> {
 }
 
 /// Makes one argument of a handler.
-pub async fn extract<T: FromRequest>(request: &mut Request) -> Result<T, Fault> {
-    T::from_request(request).await
+pub fn extract<T: FromRequest>(request: &mut Request) -> impl Future<Output = Result<T, Fault>> {
+    T::from_request(request)
 }
 
 /// Makes the response of what a handler returned.

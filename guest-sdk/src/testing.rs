@@ -70,14 +70,14 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// When the service declares no method of this name.
 #[track_caller]
 #[allow(clippy::panic, reason = "how a test says that it is wrong")]
-pub fn call<S: Service>(method: &str, request: Request) -> Result<Response, Fault> {
+pub fn call<S: Service>(method: &str, mut request: Request) -> Result<Response, Fault> {
     let methods = S::DECLARATION.methods;
     let Some(index) = methods.iter().position(|known| known.name == method) else {
         let known: Vec<_> = methods.iter().map(|known| known.name).collect();
         panic!("no method `{method}`, there are {known:?}");
     };
     let index = u32::try_from(index).unwrap_or(u32::MAX);
-    block_on(call::within(request.call, S::handle(index, request)))
+    block_on(call::within(request.call, S::handle(index, &mut request)))
 }
 
 /// A request to put together; the target is a path and, after `?`, a query.

@@ -3,6 +3,7 @@
 mod de;
 mod form;
 mod ser;
+mod whole;
 
 use std::fmt;
 

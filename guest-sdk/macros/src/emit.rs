@@ -82,7 +82,7 @@ fn given_or_env(given: Option<&LitStr>, variable: &str) -> TokenStream {
 }
 
 fn handle(service: &Service) -> TokenStream {
-    let before = service.before.iter().map(|hook| ran(hook, &quote!(__request)));
+    let before = service.before.iter().map(|hook| ran(hook, &quote!(*__request)));
     let after = service.after.iter().map(|hook| ran(hook, &quote!(__response)));
     let arms = service.methods.iter().zip(0u32..).map(|(method, index)| {
         let answered = answered(method);
@@ -92,12 +92,12 @@ fn handle(service: &Service) -> TokenStream {
     quote! {
         async fn handle(
             __method: u32,
-            mut __request: ::picolet_sdk::__private::Request,
+            __request: &mut ::picolet_sdk::__private::Request,
         ) -> ::core::result::Result<
             ::picolet_sdk::__private::Response,
             ::picolet_sdk::__private::Fault,
         > {
-            ::picolet_sdk::__private::enter::<Self>(__method, &mut __request);
+            ::picolet_sdk::__private::enter::<Self>(__method, __request);
             #(#before)*
             let #mutable __response = match __method {
                 #(#arms)*
@@ -133,7 +133,7 @@ fn answered(method: &Method) -> TokenStream {
     };
     let extracted = names.iter().zip(arguments).map(|(name, argument)| {
         quote_spanned! { argument.span()=>
-            let #name = ::picolet_sdk::__private::extract::<#argument>(&mut __request).await?;
+            let #name = ::picolet_sdk::__private::extract::<#argument>(__request).await?;
         }
     });
     quote! {{

@@ -8,7 +8,7 @@ use serde::{
     },
 };
 
-use super::{Error, plain_count, push_number};
+use super::{Error, last_word, plain_count, plain_in_word, push_number};
 
 /// Writes one value.
 pub(super) struct Writer<'a> {
@@ -39,17 +39,38 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// Copies word by word, which costs less than finding out how much to copy.
 fn push_string(json: &mut Vec<u8>, text: &str) {
     json.push(b'"');
-    let mut rest = text.as_bytes();
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    for word in words {
+        json.extend_from_slice(word);
+        if plain_in_word(u64::from_le_bytes(*word)) < 8 {
+            json.truncate(json.len() - 8);
+            push_escaped(json, word);
+        }
+    }
+    let word = last_word(rest);
+    if plain_in_word(word) < rest.len() {
+        push_escaped(json, rest);
+        json.push(b'"');
+    } else {
+        let quote = u64::from(b'"') << (8 * rest.len());
+        let end = json.len() + rest.len() + 1;
+        json.extend_from_slice(&(word | quote).to_le_bytes());
+        json.truncate(end);
+    }
+}
+
+#[cold]
+fn push_escaped(json: &mut Vec<u8>, mut rest: &[u8]) {
     loop {
         let (plain, special) = rest.split_at_checked(plain_count(rest)).unwrap_or_default();
         json.extend_from_slice(plain);
-        let Some((special, after)) = special.split_first() else { break };
+        let Some((special, after)) = special.split_first() else { return };
         push_escape(json, *special);
         rest = after;
     }
-    json.push(b'"');
 }
 
 fn push_escape(json: &mut Vec<u8>, byte: u8) {
@@ -258,10 +279,19 @@ impl Open<'_> {
         value.serialize(Writer::new(self.json))
     }
 
+    /// Where the name is known, so is whether it has anything to escape.
+    #[inline(always)]
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
-        self.comma();
-        push_string(self.json, name);
-        self.json.push(b':');
+        if plain_count(name.as_bytes()) == name.len() {
+            let before: &[u8] = if std::mem::take(&mut self.first) { b"\"" } else { b",\"" };
+            self.json.extend_from_slice(before);
+            self.json.extend_from_slice(name.as_bytes());
+            self.json.extend_from_slice(b"\":");
+        } else {
+            self.comma();
+            push_string(self.json, name);
+            self.json.push(b':');
+        }
         value.serialize(Writer::new(self.json))
     }
 
@@ -315,6 +345,7 @@ macro_rules! fields {
             type Ok = ();
             type Error = Error;
 
+            #[inline(always)]
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,
