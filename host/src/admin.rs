@@ -20,7 +20,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::State as AxumState;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -72,6 +72,7 @@ pub(crate) fn router(admin: Admin, body_bytes_max: usize) -> Router {
         .merge(pico::routes())
         .route("/admin/v1/services", get(api::services))
         .route("/admin/v1/services/{name}", get(api::service))
+        .route("/admin/v1/services/{name}/limits", patch(api::change_limits))
         .route("/admin/v1/modules", get(api::modules))
         .route("/admin/v1/health", get(api::health))
         .route("/admin/v1/call", post(call::call))

@@ -10,6 +10,7 @@ mod config;
 mod drive;
 mod guest_log;
 mod instance;
+mod limit;
 mod meter;
 mod proxy;
 mod slots;
@@ -30,11 +31,11 @@ use crate::capability;
 use crate::declaration::{RawDeclaration, RawMethod};
 use crate::digest::Digest;
 use crate::fault::Fault;
+use crate::lane::Lane;
 use crate::limits::{EPOCH_TICK, HostLimits};
 use crate::manifest::Isolation;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tracing::warn;
 use wasmtime::component::{Component, InstancePre, Linker};
 
@@ -54,7 +55,8 @@ pub(crate) struct Engine {
     engine: wasmtime::Engine,
     linker: Linker<State>,
     compiler: Compiler,
-    compiles: Semaphore,
+    compiles: Lane,
+    large_compiles: Lane,
     cache: Option<Cache>,
     describe_ms_max: u64,
 }
@@ -68,6 +70,12 @@ pub(crate) enum Prepared {
     Service(Blueprint),
     Proxy(ProxyRunner),
 }
+
+/// A component from this size on takes seconds to compile; it waits in a lane
+/// of its own, so that those hold up none that takes a moment.
+const LARGE_BYTES: usize = 2 << 20;
+/// Large compiles at once, beside the others.
+const LARGE_COMPILES: usize = 1;
 
 /// Why the engine cannot serve a guest.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +105,8 @@ impl Engine {
         start_ticker(&engine);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            compiles: Semaphore::new(limits.compiles_max.min(cores)),
+            compiles: Lane::new(limits.compiles_max.min(cores)),
+            large_compiles: Lane::new(LARGE_COMPILES),
             describe_ms_max: limits.describe_ms_max,
             engine,
             linker,
@@ -115,9 +124,9 @@ impl Engine {
                 Err(error) => warn!(%error, "cached code does not load and is compiled again"),
             }
         }
-        let Ok(_place) = self.compiles.acquire().await else {
-            return Err(EngineError::Link("the engine is stopping".into()));
-        };
+        let is_large = LARGE_BYTES <= component.len();
+        let lane = if is_large { &self.large_compiles } else { &self.compiles };
+        let _place = lane.enter().await;
         let code = self.compiler.compile(component).await?;
         if let Some(cache) = &self.cache
             && let Err(error) = cache.keep(&name, &code)

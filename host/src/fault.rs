@@ -46,6 +46,8 @@ pub(crate) enum Fault {
     CpuLimit { service: String, cpu_ms: u64 },
     #[error("service {service} took longer than its {wall_ms} ms")]
     WallLimit { service: String, wall_ms: u64 },
+    #[error("service {service} began no answer in its {first_byte_ms} ms")]
+    FirstByteLimit { service: String, first_byte_ms: u64 },
     #[error("deadline has passed while {doing}")]
     Deadline { doing: &'static str },
     #[error("service {service} gave an answer that cannot be sent: {reason}")]
@@ -114,6 +116,7 @@ impl Fault {
             Self::Internal => (500, "internal"),
             Self::CpuLimit { .. } => (504, "cpu-limit"),
             Self::WallLimit { .. } => (504, "wall-limit"),
+            Self::FirstByteLimit { .. } => (504, "first-byte-limit"),
             Self::Deadline { .. } => (504, "deadline"),
             Self::Unreachable { .. } => (502, "unreachable"),
             Self::BadUpstream { .. } => (502, "bad-upstream"),

@@ -118,6 +118,23 @@ impl Gate {
         }
     }
 
+    /// How many may be inside at once.
+    pub(crate) fn places(&self) -> usize {
+        self.shared.places.load(SeqCst)
+    }
+
+    /// Changes how many may be inside at once. Who is inside stays.
+    pub(crate) fn set_places(&self, places: usize) {
+        let mut line = self.shared.lock();
+        self.shared.places.store(places, SeqCst);
+        while self.shared.count.inside() < places
+            && let Some((_, grant)) = line.waiting.pop_front()
+        {
+            self.shared.count.promote();
+            let _ = grant.send(());
+        }
+    }
+
     /// Requests inside now.
     pub(crate) fn inside(&self) -> usize {
         self.shared.inside()
@@ -274,6 +291,27 @@ mod tests {
         assert!(matches!(first, Admission::Shed));
         assert!(matches!(second, Admission::Shed), "the line had one place");
         assert!(before.elapsed() < Duration::from_millis(10));
+    }
+
+    #[tokio::test]
+    async fn places_change_while_some_are_inside_and_some_wait() {
+        let gate = Gate::new(1, 8, LONG);
+        let first = gate.admit(|| LONG).await;
+        let mut line: Vec<_> = (0..3).map(|_| Box::pin(gate.admit(|| LONG))).collect();
+        for waiter in &mut line {
+            assert!(futures::poll!(waiter.as_mut()).is_pending());
+        }
+        gate.set_places(3);
+        let mut inside = vec![first];
+        for waiter in line.drain(..2) {
+            inside.push(waiter.await);
+        }
+        assert_eq!((gate.inside(), gate.waiting()), (3, 1));
+        gate.set_places(1);
+        inside.truncate(1);
+        assert!(futures::poll!(line[0].as_mut()).is_pending(), "one is inside, as many as may");
+        inside.clear();
+        assert!(futures::poll!(line[0].as_mut()).is_ready());
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ mod fault;
 mod gate;
 mod http;
 mod keys;
+mod lane;
 mod limits;
 mod live;
 mod loader;

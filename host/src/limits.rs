@@ -1,5 +1,6 @@
 //! Every bound in the host, in one place. Units end the name.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The bounds of one host.
@@ -120,6 +121,8 @@ pub(crate) struct ModuleLimits {
     pub cpu_ms: u64,
     /// Time a call may take, its answer included.
     pub wall_ms: u64,
+    /// Time a call may take until its answer begins.
+    pub first_byte_ms: u64,
     /// Calls that run at once.
     pub concurrency: usize,
     /// Calls that wait for one of those places.
@@ -145,6 +148,7 @@ impl ModuleLimits {
         table_elements: 100_000,
         cpu_ms: 1_000,
         wall_ms: 30_000,
+        first_byte_ms: 30_000,
         concurrency: 64,
         queue: 128,
         queue_ms: 500,
@@ -169,7 +173,15 @@ impl ModuleLimits {
     pub(crate) fn wall(&self) -> Duration {
         Duration::from_millis(self.wall_ms)
     }
+
+    /// Time until the answer of a call begins.
+    pub(crate) fn first_byte(&self) -> Duration {
+        Duration::from_millis(self.first_byte_ms)
+    }
 }
+
+/// Calls of one service that may run at once.
+pub(crate) const CONCURRENCY: RangeInclusive<u64> = 1..=1_024;
 
 /// How often the engine looks whether a guest has computed too long.
 pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(10);

@@ -1,7 +1,7 @@
 //! The manifest beside a module: what was written, checked into what holds.
 
 use crate::keys::{Complaint, Keys, show};
-use crate::limits::ModuleLimits;
+use crate::limits::{CONCURRENCY, ModuleLimits};
 use crate::name::Name;
 use crate::route::{Pattern, Verb, check_root};
 use semver::Version;
@@ -140,7 +140,8 @@ fn read_limits(keys: &mut Keys, limits: &mut ModuleLimits) {
     keys.number("limits.table_elements", 1..=10_000_000, &mut limits.table_elements);
     keys.number("limits.cpu_ms", 10..=3_600_000, &mut limits.cpu_ms);
     keys.number("limits.wall_ms", 10..=86_400_000, &mut limits.wall_ms);
-    keys.number("limits.concurrency", 1..=1_024, &mut limits.concurrency);
+    keys.number("limits.first_byte_ms", 10..=86_400_000, &mut limits.first_byte_ms);
+    keys.number("limits.concurrency", CONCURRENCY, &mut limits.concurrency);
     keys.number("limits.queue", 0..=100_000, &mut limits.queue);
     keys.number("limits.queue_ms", 0..=60_000, &mut limits.queue_ms);
     keys.number("limits.request_body_bytes", 0..=1 << 40, &mut limits.request_body_bytes);

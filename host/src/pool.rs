@@ -112,6 +112,17 @@ impl Service {
         &self.manifest.limits
     }
 
+    /// Calls that may run at once: what the manifest says, until it is changed.
+    pub(crate) fn concurrency(&self) -> usize {
+        self.gate.places()
+    }
+
+    /// Changes how many calls may run at once, for as long as this revision
+    /// lives.
+    pub(crate) fn set_concurrency(&self, calls: usize) {
+        self.gate.set_places(calls);
+    }
+
     /// Calls inside, and calls in line.
     pub(crate) fn load(&self) -> (usize, usize) {
         (self.gate.inside(), self.gate.waiting())

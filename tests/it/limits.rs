@@ -39,6 +39,53 @@ async fn waiting_too_long_is_504() {
 }
 
 #[tokio::test]
+async fn an_answer_that_does_not_begin_is_504_and_one_that_has_begun_goes_on() {
+    let manifest = "[limits]\nfirst_byte_ms = 150";
+    let folder = Folder::of(&["misbehaves", "ticker"]);
+    let folder = folder.with("misbehaves.toml", manifest).with("ticker.toml", manifest);
+    let host = Host::over(folder).await;
+    let reply = host.get("/misbehaves/sleep/20000").await;
+    faults(&reply, 504, &["first-byte-limit"]);
+    assert!(reply.text().contains("150 ms"), "{reply:?}");
+    let begun = std::time::Instant::now();
+    let reply = host.get("/ticker/40").await;
+    assert_eq!((reply.status, reply.text().lines().count()), (200, 40), "{reply:?}");
+    assert!(150 < begun.elapsed().as_millis(), "the stream was over too soon to tell");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn concurrency_is_changed_while_calls_run() {
+    let manifest = "[limits]\nconcurrency = 1\nqueue = 0";
+    let host = Host::over(Folder::of(&["misbehaves"]).with("misbehaves.toml", manifest)).await;
+    let limits = "/admin/v1/services/misbehaves/limits";
+    let running = async || {
+        let detail = host.admin("GET", "/admin/v1/services/misbehaves", "").await;
+        json(&detail, 200)["running"].as_u64()
+    };
+    let first = host.get("/misbehaves/sleep/3000");
+    let rest = async {
+        until("the first call runs", async || (running().await == Some(1)).then_some(())).await;
+        let full = host.get("/misbehaves/state").await;
+        faults(&full, 503, &["overloaded"]);
+        assert_eq!(full.header("retry-after"), "1");
+        let changed = host.admin("PATCH", limits, r#"{"concurrency": 2}"#).await;
+        assert_eq!(json(&changed, 200)["concurrency"], 2);
+        assert_eq!(host.get("/misbehaves/state").await.status, 200);
+    };
+    let (first, ()) = futures::join!(first, rest);
+    assert_eq!(first.status, 200);
+    let detail = json(&host.admin("GET", "/admin/v1/services/misbehaves", "").await, 200);
+    assert_eq!(detail["limits"]["concurrency"], 2);
+    for (body, status) in [(r#"{"concurrency": 0}"#, 400), (r#"{"speed": 1}"#, 400), ("", 400)] {
+        assert_eq!(host.admin("PATCH", limits, body).await.status, status, "{body}");
+    }
+    let nobody = "/admin/v1/services/nobody/limits";
+    assert_eq!(host.admin("PATCH", nobody, r#"{"concurrency": 1}"#).await.status, 404);
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn needing_too_much_memory_is_500() {
     check("alloc", 500, &["memory-limit"]).await;
 }

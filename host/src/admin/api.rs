@@ -2,7 +2,7 @@
 
 use super::{Admin, Refused};
 use crate::declaration::Method;
-use crate::limits::ModuleLimits;
+use crate::limits::{CONCURRENCY, ModuleLimits};
 use crate::loader::ModuleView;
 use crate::manifest::Isolation;
 use crate::pool::Service;
@@ -109,11 +109,41 @@ pub(super) async fn service(
         summary: ServiceView::of(service),
         description: service.declaration.description.clone(),
         isolation: service.manifest.isolation,
-        limits: *service.limits(),
+        limits: ModuleLimits { concurrency: service.concurrency(), ..*service.limits() },
         routes: service.declaration.methods.iter().map(Method::record).collect(),
         metadata: crate::declaration::metadata_object(&service.declaration.metadata),
     };
     Ok(Json(serde_json::to_value(detail).unwrap_or_default()))
+}
+
+/// What can be changed of a service while it runs.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    concurrency: u64,
+}
+
+/// Changes limits of the live revision; the next one has what its manifest
+/// says.
+pub(super) async fn change_limits(
+    AxumState(admin): AxumState<Admin>,
+    Path(name): Path<String>,
+    body: axum::body::Bytes,
+) -> Result<Json<Value>, Refused> {
+    let change = super::parse_body(&body)?.unwrap_or_default();
+    let Change { concurrency } = serde_json::from_value(change)
+        .map_err(|error| Refused::bad_request(format!("limits: {error}")))?;
+    if !CONCURRENCY.contains(&concurrency) {
+        let (min, max) = (CONCURRENCY.start(), CONCURRENCY.end());
+        let message = format!("concurrency is {concurrency}, want {min} to {max}");
+        return Err(Refused::bad_request(message));
+    }
+    let live = admin.live.take();
+    let service =
+        live.find(&name).ok_or_else(|| Refused::not_found(format!("no such service: {name}")))?;
+    service.set_concurrency(usize::try_from(concurrency).unwrap_or(usize::MAX));
+    tracing::info!(service = name, concurrency, "limit changed");
+    Ok(Json(json!({ "concurrency": concurrency })))
 }
 
 pub(super) async fn modules(AxumState(admin): AxumState<Admin>) -> Json<Value> {
@@ -148,6 +178,21 @@ pub(super) async fn openapi() -> Json<Value> {
             "404": { "description": "no such service" },
         },
     } });
+    let limits = json!({ "patch": {
+        "summary": "Changes limits of the live revision",
+        "parameters": [
+            { "name": "name", "in": "path", "required": true, "schema": { "type": "string" } },
+        ],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": {
+            "type": "object", "required": ["concurrency"], "properties": { "concurrency": {
+                "type": "integer", "minimum": CONCURRENCY.start(), "maximum": CONCURRENCY.end(),
+            } } } } } },
+        "responses": {
+            "200": { "description": "the limits that hold from now on" },
+            "400": { "description": "a value that is not possible" },
+            "404": { "description": "no such service" },
+        },
+    } });
     let call = json!({ "post": {
         "summary": "Calls a method of a service, as the command line does",
         "requestBody": { "required": true, "content": { "application/json": { "schema": {
@@ -168,6 +213,7 @@ pub(super) async fn openapi() -> Json<Value> {
         "paths": {
             "/admin/v1/services": get("Live services, external records, refusals"),
             "/admin/v1/services/{name}": service,
+            "/admin/v1/services/{name}/limits": limits,
             "/admin/v1/modules": get("Every module of the folder, with its revisions"),
             "/admin/v1/health": get("How the host fares"),
             "/admin/v1/call": call,

@@ -32,6 +32,14 @@ impl Driver {
         Self { beside, under_way: None, until, alarm: None }
     }
 
+    /// Moves the bound on the time.
+    pub(super) fn extend(&mut self, until: Instant) {
+        if until != self.until {
+            self.until = until;
+            self.alarm = None;
+        }
+    }
+
     /// Runs the store until this work in it is done. Dropping the future
     /// leaves the store in the middle of it.
     ///

@@ -7,6 +7,7 @@
 
 use super::bindings::{Picoservice, PicoservicePre, declared, types};
 use super::drive::{Driver, Late};
+use super::limit::Limit;
 use super::slots::Slot;
 use super::state::{Beside, CpuSpent, GuestHost, State};
 use super::stream;
@@ -139,10 +140,12 @@ impl Instance {
         now: Instant,
     ) -> Answered {
         let mut context = call.context.clone();
-        let limit = Limit::of(context.deadline, now + self.store.data().host.limits.wall());
-        context.deadline = limit.until;
+        let limits = &self.store.data().host.limits;
+        let whole = Limit::of_all(context.deadline, now, limits);
+        let until_answered = Limit::of_head(whole, now, limits);
+        context.deadline = whole.until;
         let id = self.store.data_mut().begin(hop, context);
-        let mut driver = Driver::new(self.beside.clone(), limit.until);
+        let mut driver = Driver::new(self.beside.clone(), until_answered.until);
         let body = std::mem::replace(&mut call.body, CallBody::Empty);
         let entered = driver.run(pin!(self.enter(id, call.method, &call.head, body))).await;
         match entered {
@@ -151,11 +154,12 @@ impl Instance {
                 Answered { head, left: Left::Done(self) }
             }
             Ok(Ok(Entered { head, drained, .. })) => {
-                let working = Working { instance: self, driver, id, drained, limit };
+                driver.extend(whole.until);
+                let working = Working { instance: self, driver, id, drained, limit: whole };
                 Answered { head, left: Left::Working(Box::new(working)) }
             }
             Ok(Err(error)) => Answered { head: Err(self.stopped(id, &error)), left: Left::Gone },
-            Err(Late) => Answered { head: Err(self.late(limit)), left: Left::Gone },
+            Err(Late) => Answered { head: Err(self.late(until_answered)), left: Left::Gone },
         }
     }
 
@@ -208,24 +212,7 @@ impl Instance {
     }
 
     fn late(&self, limit: Limit) -> Fault {
-        if limit.is_callers {
-            return Fault::Deadline { doing: "the service was answering" };
-        }
-        let host = &self.store.data().host;
-        Fault::WallLimit { service: host.service.clone(), wall_ms: host.limits.wall_ms }
-    }
-}
-
-/// When a call must be over, and on whose account.
-#[derive(Clone, Copy)]
-struct Limit {
-    until: Instant,
-    is_callers: bool,
-}
-
-impl Limit {
-    fn of(deadline: Instant, wall: Instant) -> Self {
-        Self { until: deadline.min(wall), is_callers: deadline < wall }
+        limit.late(&self.store.data().host)
     }
 }
 

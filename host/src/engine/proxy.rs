@@ -5,6 +5,7 @@
 //! error, not an end, when its guest did not finish it.
 
 use super::instance::{fault_of, new_store};
+use super::limit::Limit;
 use super::slots::Slot;
 use super::state::{Beside, GuestHost, State};
 use crate::call::{Answer, AnswerBody, Call, CallBody, CallContext, CallHead, Hop};
@@ -107,23 +108,24 @@ impl ProxyRunner {
         hop: Arc<Hop>,
         held: impl Send + Unpin + 'static,
     ) -> Result<Answer, Fault> {
-        let wall = Instant::now() + self.host.limits.wall();
-        let late = self.late(call.context.deadline, wall);
+        let (now, limits) = (Instant::now(), &self.host.limits);
+        let all = Limit::of_all(call.context.deadline, now, limits);
+        let until_answered = Limit::of_head(all, now, limits);
+        let (until, late) = (all.until, all.late(&self.host));
         let mut context = call.context;
-        context.deadline = context.deadline.min(wall);
-        let until = context.deadline;
+        context.deadline = until;
         let ticket = Arc::new(Ticket { context, hop, until, late, failure: OnceLock::new() });
         let request = into_request(call.head, call.body)?;
         // Dropped unsent when the caller leaves or the time is over.
         let (answered, unanswered) = oneshot::channel();
         let handled = self.handler.handle((ticket.clone(), unanswered), request);
-        let response = match tokio::time::timeout_at(until, handled).await {
+        let response = match tokio::time::timeout_at(until_answered.until, handled).await {
             Ok(Ok(response)) => {
                 let _ = answered.send(());
                 response
             }
             Ok(Err(error)) => return Err(self.fault(&ticket, &error)),
-            Err(_elapsed) => return Err(ticket.late.clone()),
+            Err(_elapsed) => return Err(until_answered.late(&self.host)),
         };
         let (parts, body) = response.into_parts();
         let body = if body.is_end_stream() && ticket.failure.get().is_none() {
@@ -134,15 +136,6 @@ impl ProxyRunner {
             AnswerBody::Stream(Box::pin(Held { chunks: whole, _held: held }))
         };
         Ok(Answer { status: parts.status, headers: parts.headers, body })
-    }
-
-    /// The fault of a call that takes too long, by whichever bound comes first.
-    fn late(&self, deadline: Instant, wall: Instant) -> Fault {
-        if deadline < wall {
-            return Fault::Deadline { doing: "the service was answering" };
-        }
-        let (service, wall_ms) = (self.host.service.clone(), self.host.limits.wall_ms);
-        Fault::WallLimit { service, wall_ms }
     }
 
     fn fault(&self, ticket: &Ticket, error: &wasmtime::Error) -> Fault {

@@ -54,6 +54,11 @@ impl Count {
         }
     }
 
+    /// Lets in one who waits.
+    pub(super) fn promote(&self) {
+        self.0.fetch_sub(WAITING - INSIDE, SeqCst);
+    }
+
     /// Leaves if nobody waits; false leaves everything as it is.
     pub(super) fn leave_unless_someone_waits(&self) -> bool {
         let step = |word| (waiting(word) == 0).then_some(word - INSIDE);

@@ -65,10 +65,14 @@ impl Watch {
     ) {
         let mut looks = tokio::time::interval(clock::interval(limits));
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut is_draining = false;
         loop {
             tokio::select! {
                 () = stop.stopped() => return,
-                () = draining.stopped(), if !self.is_draining.load(Ordering::Relaxed) => self.drain(),
+                () = draining.stopped(), if !is_draining => {
+                    is_draining = true;
+                    self.drain();
+                }
                 now = looks.tick() => self.look(now, limits),
             }
         }

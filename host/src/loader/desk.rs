@@ -12,6 +12,7 @@ use super::{ModuleView, RESCAN, Refusal, RevisionView};
 use crate::call::Neighbours;
 use crate::crew::{Crew, StopSignal};
 use crate::engine::{Engine, Slots};
+use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::live::Live;
 use crate::pool::Service;
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
@@ -134,7 +135,7 @@ impl Loader {
             neighbours: tools.neighbours,
             slots: tools.slots,
             crew: tools.crew,
-            jobs: Semaphore::new(JOBS_AT_ONCE),
+            jobs: Lane::new(JOBS_AT_ONCE),
         };
         let (views, seen) = published(Vec::new());
         let ready = watch::Sender::new(false);

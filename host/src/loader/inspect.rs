@@ -8,13 +8,13 @@ use crate::call::{Answer, CallContext, DirectoryEntry, Hop, Neighbours, Outgoing
 use crate::crew::Crew;
 use crate::engine::{Compiler, Engine, Slots, World};
 use crate::fault::Fault;
+use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::pool::Service;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// What a file is.
 pub(crate) struct Inspection {
@@ -47,7 +47,7 @@ pub(crate) async fn inspect(path: &Path, program: PathBuf) -> Result<Inspection,
         neighbours: Arc::new(Nobody),
         slots: Slots::new(limits.instances_max),
         crew: Crew::default(),
-        jobs: Semaphore::new(1),
+        jobs: Lane::new(1),
     };
     let service = Arc::new(workshop).load(file, None).await?;
     let (world, imports, bytes) = (verified.world, verified.imports, loaded.wasm.len());

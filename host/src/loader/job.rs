@@ -8,12 +8,12 @@ use crate::crew::Crew;
 use crate::declaration::Declaration;
 use crate::digest::Digest;
 use crate::engine::{Engine, GuestHost, GuestLog, Prepared, Slots, World};
+use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::pool::{Parts, Service};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 /// What loading needs.
@@ -25,7 +25,7 @@ pub(super) struct Workshop {
     pub(super) slots: Arc<Slots>,
     pub(super) crew: Crew,
     /// Modules held in memory at once while they load.
-    pub(super) jobs: Semaphore,
+    pub(super) jobs: Lane,
 }
 
 /// Modules held in memory at once while they load.
@@ -46,7 +46,7 @@ impl Workshop {
         file: String,
         registration: Option<(Name, String)>,
     ) -> Result<Arc<Service>, Refusal> {
-        let Ok(_place) = self.jobs.acquire().await else { return Err(Refusal::Lost) };
+        let _place = self.jobs.enter().await;
         let workshop = self.clone();
         let sound = spawn_blocking(move || workshop.read(&file)).await;
         let sound = sound.map_err(|_| Refusal::Lost)??;
