@@ -11,7 +11,7 @@ use std::{marker::PhantomData, pin::Pin};
 
 use self::bindings::{
     exports::picolet::service::service as exported,
-    picolet::service::{client as wit_client, types as wit},
+    picolet::service::{client as wit_client, prompt, types as wit},
     wasi::clocks::monotonic_clock,
     wit_future, wit_stream,
 };
@@ -151,21 +151,27 @@ pub(crate) async fn sleep(nanoseconds: u64) {
     monotonic_clock::wait_for(nanoseconds).await;
 }
 
-/// Makes a call through the host.
+/// Makes a call through the host. Most answers are there at once; for the
+/// others, and with a body that is still to be written, the guest waits.
 pub(crate) async fn invoke(call: crate::client::Outgoing) -> Result<Response, Fault> {
-    let response = wit_client::invoke(
-        call::current(),
-        wit_client::Call {
-            service: call.service,
-            method: call.method,
-            options: call.options.into_block(),
-            params: call.params,
-            query: call.query.into_block(),
-            headers: call.headers.0.into_block(),
-            body: call.body.into(),
+    let by = call::current();
+    let call = wit_client::Call {
+        service: call.service,
+        method: call.method,
+        options: call.options.into_block(),
+        params: call.params,
+        query: call.query.into_block(),
+        headers: call.headers.0.into_block(),
+        body: call.body.into(),
+    };
+    let response = match call.body {
+        wit::Body::Streamed(_) => wit_client::invoke(by, call).await?,
+        _ => match prompt::begin(by, call) {
+            prompt::Begun::Answered(response) => response,
+            prompt::Begun::Failed(fault) => return Err(fault.into()),
+            prompt::Begun::UnderWay(ticket) => prompt::finish(ticket).await?,
         },
-    )
-    .await?;
+    };
     Ok(Response {
         status: StatusCode::new(response.status),
         headers: Headers::from_block(&response.head),

@@ -2,11 +2,17 @@
 
 use crate::block;
 use crate::call::{Answer, AnswerBody, CallBody, CallContext, OutgoingCall};
-use crate::engine::{State, client, context, directory, lift_body, lower, render, types};
+use crate::engine::{
+    AnswerToCome, Place, State, client, context, directory, lift_body, lower, prompt, render, types,
+};
 use crate::fault::Fault;
+use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, FutureExt};
+use futures::stream::BoxStream;
 use futures::{SinkExt, StreamExt};
+use std::future::poll_fn;
+use std::task::Poll;
 use tokio::time::Instant;
 use wasmtime::component::{Accessor, HasSelf, Linker};
 use wasmtime::{AsContextMut, StoreContextMut};
@@ -22,6 +28,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     types::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     context::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     client::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    prompt::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     directory::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }
@@ -89,81 +96,167 @@ impl client::HostWithStore<State> for HasSelf<State> {
         by: u64,
         call: client::Call,
     ) -> wasmtime::Result<Result<types::Response, types::Fault>> {
-        let (answer, answered) = oneshot::channel();
-        let begun = accessor.with(|mut access| begin(access.as_context_mut(), by, call, answer))?;
-        if let Err(fault) = begun {
-            return Ok(Err(render(&fault)));
+        let begun = accessor.with(|mut access| {
+            let mut store = access.as_context_mut();
+            let made = Made::of(store.as_context_mut(), by, call)?;
+            Ok::<_, wasmtime::Error>(made.map(|made| made.send_out(store.data_mut())))
+        })?;
+        match begun {
+            Ok(answered) => answer(accessor, answered).await,
+            Err(fault) => Ok(Err(render(&fault))),
         }
-        let answer = match answered.await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(fault)) => return Ok(Err(render(&fault))),
-            Err(_dropped) => return Ok(Err(render(&Fault::Internal))),
-        };
-        let body = match answer.body {
-            AnswerBody::Empty => types::Body::Empty,
-            AnswerBody::Bytes(bytes) => types::Body::Bytes(bytes.into()),
-            AnswerBody::Stream(chunks) => accessor.with(|mut access| {
-                lower(access.as_context_mut(), chunks).map(types::Body::Streamed)
-            })?,
-        };
-        let head = block::encode_headers(&answer.headers);
-        Ok(Ok(types::Response { status: answer.status.as_u16(), head, body }))
     }
 }
 
-type Answered = oneshot::Sender<Result<Answer, Fault>>;
-
-/// Hands a call to the errands of its store: whoever drives the store makes
-/// the call beside it.
-fn begin(
-    mut store: StoreContextMut<'_, State>,
-    by: u64,
-    call: client::Call,
-    answer: Answered,
-) -> wasmtime::Result<Result<(), Fault>> {
-    let bad = |message: String| Ok(Err(Fault::BadCall { message }));
-    let Some(caller) = store.data().call(by) else {
-        return bad(format!("call {by} is not under way in this instance"));
-    };
-    let (context, hop) = (caller.context.clone(), caller.hop.clone());
-    if !store.data().host.may_call(&call.service) {
-        return Ok(Err(Fault::CallNotGranted { service: call.service }));
+impl prompt::Host for State {
+    async fn begin(&mut self, by: u64, call: client::Call) -> wasmtime::Result<prompt::Begun> {
+        let failed = |fault: &Fault| Ok(prompt::Begun::Failed(render(fault)));
+        let made = match Made::of_whole(self, by, call) {
+            Ok(made) => made,
+            Err(fault) => return failed(&fault),
+        };
+        // This runs on the guest's own stack, outside of the event loop of its
+        // store; so the callee's may run inside of it, as far as it gets.
+        let Made { mut call, place } = made;
+        let first = poll_fn(|cx| Poll::Ready(call.poll_unpin(cx))).await;
+        let made = match first {
+            Poll::Ready(Err(fault)) => return failed(&fault),
+            Poll::Ready(Ok(Answer { status, headers, body })) => match whole(body) {
+                Ok(body) => {
+                    let (status, head) = (status.as_u16(), block::encode_headers(&headers));
+                    return Ok(prompt::Begun::Answered(types::Response { status, head, body }));
+                }
+                Err(chunks) => {
+                    let body = AnswerBody::Stream(chunks);
+                    let call = std::future::ready(Ok(Answer { status, headers, body })).boxed();
+                    Made { call, place }
+                }
+            },
+            Poll::Pending => Made { call, place },
+        };
+        let answered = made.send_out(self);
+        Ok(prompt::Begun::UnderWay(self.add_ticket(by, answered)))
     }
-    let outbound = store.data().host.limits.outbound;
-    let Some(place) = store.data().beside.place(outbound) else {
-        return Ok(Err(Fault::OutboundLimit { outbound }));
+}
+
+impl prompt::HostWithStore<State> for HasSelf<State> {
+    async fn finish(
+        accessor: &Accessor<State, Self>,
+        ticket: u64,
+    ) -> wasmtime::Result<Result<types::Response, types::Fault>> {
+        match accessor.with(|mut access| access.as_context_mut().data_mut().take_ticket(ticket)) {
+            Some(answered) => answer(accessor, answered).await,
+            None => {
+                let message = format!("ticket {ticket} is not known");
+                Ok(Err(render(&Fault::BadCall { message })))
+            }
+        }
+    }
+}
+
+/// Waits for an answer and gives it to the guest.
+async fn answer(
+    accessor: &Accessor<State, HasSelf<State>>,
+    answered: AnswerToCome,
+) -> wasmtime::Result<Result<types::Response, types::Fault>> {
+    let Answer { status, headers, body } = match answered.await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(fault)) => return Ok(Err(render(&fault))),
+        Err(_dropped) => return Ok(Err(render(&Fault::Internal))),
     };
-    let block = |error: block::BlockError| Fault::BadCall { message: error.to_string() };
-    let decoded = block::decode_pairs(&call.options).map_err(block).and_then(|options| {
+    let body = match whole(body) {
+        Ok(body) => body,
+        Err(chunks) => accessor
+            .with(|mut access| lower(access.as_context_mut(), chunks).map(types::Body::Streamed))?,
+    };
+    let head = block::encode_headers(&headers);
+    Ok(Ok(types::Response { status: status.as_u16(), head, body }))
+}
+
+/// A body that is there, or the chunks of one that is not.
+fn whole(body: AnswerBody) -> Result<types::Body, BoxStream<'static, Result<Bytes, Fault>>> {
+    match body {
+        AnswerBody::Empty => Ok(types::Body::Empty),
+        AnswerBody::Bytes(bytes) => Ok(types::Body::Bytes(bytes.into())),
+        AnswerBody::Stream(chunks) => Err(chunks),
+    }
+}
+
+/// A call to a neighbour, checked and not begun.
+struct Made {
+    call: BoxFuture<'static, Result<Answer, Fault>>,
+    place: Place,
+}
+
+impl Made {
+    /// Checks a call of whatever body.
+    fn of(
+        mut store: StoreContextMut<'_, State>,
+        by: u64,
+        mut call: client::Call,
+    ) -> wasmtime::Result<Result<Self, Fault>> {
+        let body = match std::mem::replace(&mut call.body, types::Body::Empty) {
+            types::Body::Empty => CallBody::Empty,
+            types::Body::Bytes(bytes) => CallBody::Bytes(bytes.into()),
+            types::Body::Streamed(body) => {
+                CallBody::Stream(lift_body(store.as_context_mut(), body, Fault::ClientLeft)?)
+            }
+        };
+        Ok(Self::with(store.data(), by, call, body))
+    }
+
+    /// Checks a call whose body is there.
+    fn of_whole(state: &State, by: u64, mut call: client::Call) -> Result<Self, Fault> {
+        let body = match std::mem::replace(&mut call.body, types::Body::Empty) {
+            types::Body::Empty => CallBody::Empty,
+            types::Body::Bytes(bytes) => CallBody::Bytes(bytes.into()),
+            types::Body::Streamed(_) => {
+                let message = "a call with a streamed body cannot be begun, invoke it".to_owned();
+                return Err(Fault::BadCall { message });
+            }
+        };
+        Self::with(state, by, call, body)
+    }
+
+    fn with(state: &State, by: u64, call: client::Call, body: CallBody) -> Result<Self, Fault> {
+        let Some(caller) = state.call(by) else {
+            let message = format!("call {by} is not under way in this instance");
+            return Err(Fault::BadCall { message });
+        };
+        if !state.host.may_call(&call.service) {
+            return Err(Fault::CallNotGranted { service: call.service });
+        }
+        let block = |error: block::BlockError| Fault::BadCall { message: error.to_string() };
+        let options = block::decode_pairs(&call.options).map_err(block)?;
         let query = block::decode_pairs(&call.query).map_err(block)?;
         let headers = block::decode_headers(&call.headers).map_err(block)?;
-        Ok((options, query, headers))
-    });
-    let (options, query, headers) = match decoded {
-        Ok(decoded) => decoded,
-        Err(fault) => return Ok(Err(fault)),
-    };
-    let body = match call.body {
-        types::Body::Empty => CallBody::Empty,
-        types::Body::Bytes(bytes) => CallBody::Bytes(bytes.into()),
-        types::Body::Streamed(body) => {
-            CallBody::Stream(lift_body(store.as_context_mut(), body, Fault::ClientLeft)?)
-        }
-    };
-    let (service, method, params) = (call.service, call.method, call.params);
-    let outgoing = OutgoingCall { service, method, options, params, query, headers, body };
-    let made = store.data().host.neighbours.invoke(context, hop, outgoing);
-    let errand = async move {
-        run_errand(made, answer).await;
-        drop(place);
-    };
-    store.data().beside.send_out(errand.boxed());
-    Ok(Ok(()))
+        let outbound = state.host.limits.outbound;
+        let place = state.beside.place(outbound).ok_or(Fault::OutboundLimit { outbound })?;
+        let (service, method, params) = (call.service, call.method, call.params);
+        let outgoing = OutgoingCall { service, method, options, params, query, headers, body };
+        let (context, hop) = (caller.context.clone(), caller.hop.clone());
+        Ok(Self { call: state.host.neighbours.invoke(context, hop, outgoing), place })
+    }
+
+    /// Hands the call to whoever drives the store, who makes it beside it.
+    fn send_out(self, state: &mut State) -> AnswerToCome {
+        let (answer, answered) = oneshot::channel();
+        let Self { call, place } = self;
+        let errand = async move {
+            run_errand(call, answer).await;
+            drop(place);
+        };
+        state.beside.send_out(errand.boxed());
+        answered
+    }
 }
 
 /// Waits for an answer and passes it on. A streamed body is pumped from here,
 /// because the callee's store cannot run inside the caller's.
-async fn run_errand(made: BoxFuture<'static, Result<Answer, Fault>>, mut answered: Answered) {
+async fn run_errand(
+    made: BoxFuture<'static, Result<Answer, Fault>>,
+    mut answered: oneshot::Sender<Result<Answer, Fault>>,
+) {
     let made = tokio::select! {
         made = made => made,
         () = answered.cancellation() => return,

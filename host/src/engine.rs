@@ -17,14 +17,14 @@ mod slots;
 mod state;
 mod stream;
 
-pub(crate) use bindings::{client, context, directory, types};
+pub(crate) use bindings::{client, context, directory, prompt, types};
 pub(crate) use cache::Cache;
 pub(crate) use compile::{COMMAND as COMPILE_COMMAND, CompileError, Compiler, worker_main};
 pub(crate) use guest_log::GuestLog;
 pub(crate) use instance::{Answered, Blueprint, Head, HeadBody, Instance, Left, Shortage};
 pub(crate) use proxy::ProxyRunner;
 pub(crate) use slots::{Keeper, Slots};
-pub(crate) use state::{GuestHost, State};
+pub(crate) use state::{AnswerToCome, GuestHost, Place, State};
 pub(crate) use stream::{lift_body, lower, render, whole};
 
 use crate::capability;

@@ -3,8 +3,10 @@
 use super::guest_log::{CurrentRequest, GuestLog};
 use super::meter::CpuMeter;
 use super::slots::Slots;
-use crate::call::{CallContext, Hop, Neighbours};
+use crate::call::{Answer, CallContext, Hop, Neighbours};
+use crate::fault::Fault;
 use crate::limits::ModuleLimits;
+use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,8 +44,10 @@ pub(crate) struct State {
     pub(crate) bounds: Bounds,
     pub(crate) beside: Arc<Beside>,
     calls: Vec<LiveCall>,
+    tickets: Vec<Ticket>,
     current: Arc<CurrentRequest>,
-    next_call: u64,
+    /// The last id that was given out, of a call or a ticket.
+    last_id: u64,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
@@ -56,6 +60,17 @@ pub(crate) struct LiveCall {
     pub(crate) hop: Arc<Hop>,
     pub(crate) context: CallContext,
 }
+
+/// A call to a neighbour that goes on by itself.
+struct Ticket {
+    id: u64,
+    /// The call that made it.
+    by: u64,
+    answered: AnswerToCome,
+}
+
+/// Where the answer of a call to a neighbour arrives.
+pub(crate) type AnswerToCome = oneshot::Receiver<Result<Answer, Fault>>;
 
 /// The guest computed longer than it may.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +96,9 @@ impl State {
             bounds: Bounds::new(&host.limits),
             beside: Arc::default(),
             calls: Vec::new(),
+            tickets: Vec::new(),
             current,
-            next_call: 0,
+            last_id: 0,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             hooks: Hooks,
@@ -95,19 +111,21 @@ impl State {
     pub(crate) fn begin(&mut self, hop: Arc<Hop>, context: CallContext) -> u64 {
         self.beside.meter.reset();
         self.current.set(context.request_id.clone());
-        self.next_call += 1;
-        self.calls.push(LiveCall { id: self.next_call, hop, context });
-        self.next_call
+        self.last_id += 1;
+        self.calls.push(LiveCall { id: self.last_id, hop, context });
+        self.last_id
     }
 
     /// A call is over; its id means nothing from now on.
     pub(crate) fn end(&mut self, id: u64) {
         self.calls.retain(|call| call.id != id);
+        self.tickets.retain(|ticket| ticket.by != id);
     }
 
     /// No call is under way in this store.
     pub(crate) fn end_all(&mut self) {
         self.calls.clear();
+        self.tickets.clear();
     }
 
     /// A call by the id the guest was given.
@@ -118,6 +136,20 @@ impl State {
     /// The same, to change it.
     pub(crate) fn call_mut(&mut self, id: u64) -> Option<&mut LiveCall> {
         self.calls.iter_mut().find(|call| call.id == id)
+    }
+
+    /// A call to a neighbour goes on; gives the id by which the guest asks for
+    /// its answer.
+    pub(crate) fn add_ticket(&mut self, by: u64, answered: AnswerToCome) -> u64 {
+        self.last_id += 1;
+        self.tickets.push(Ticket { id: self.last_id, by, answered });
+        self.last_id
+    }
+
+    /// The answer of a call to a neighbour, to wait for.
+    pub(crate) fn take_ticket(&mut self, id: u64) -> Option<AnswerToCome> {
+        let index = self.tickets.iter().position(|ticket| ticket.id == id)?;
+        Some(self.tickets.swap_remove(index).answered)
     }
 
     /// Called when a tick passed while the guest was computing.

@@ -189,10 +189,11 @@ impl Counts {
 }
 
 /// Interfaces that any module may import.
-const OPEN: [&str; 12] = [
+const OPEN: [&str; 13] = [
     "picolet:service/types",
     "picolet:service/context",
     "picolet:service/client",
+    "picolet:service/prompt",
     "picolet:service/directory",
     "wasi:io/",
     "wasi:clocks/",
