@@ -1,16 +1,17 @@
 //! What a call to a neighbour in the same process adds.
 
 use crate::Measured;
-use crate::figures::{median, quantile};
+use crate::figures::median;
 use crate::load::Connection;
 use crate::machine::{LOAD_CORE, SERVER_CORE, pin};
+use crate::report::{Column, Report};
 use crate::served::serve;
 use std::time::Instant;
 
 const ROUNDS: usize = 9;
 const CALLS: usize = 2_000;
 
-pub(crate) fn measure() -> Measured {
+pub(crate) fn measure() -> Measured<Report> {
     pin(SERVER_CORE)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -29,15 +30,13 @@ pub(crate) fn measure() -> Measured {
         })?);
     }
     let added: Vec<f64> = direct.iter().zip(&through).map(|(d, t)| t - d).collect();
-    println!("hop: greeter-api -> greeter in process, {ROUNDS} rounds of {CALLS} calls in turn");
-    println!("  direct  median {:>6.1} µs", median(&direct));
-    println!("  through median {:>6.1} µs", median(&through));
-    println!(
-        "  added   median {:>6.1} µs, worst round {:.1} µs",
-        median(&added),
-        quantile(&added, 1.0)
-    );
-    Ok(())
+    let title =
+        format!("greeter-api -> greeter in process, {ROUNDS} rounds of {CALLS} calls in turn");
+    let mut report = Report::new("hop", title);
+    for (name, rounds) in [("direct", direct), ("through", through), ("added", added)] {
+        report.add(name, vec![Column { name: "median", unit: " µs", rounds }]);
+    }
+    Ok(report)
 }
 
 /// The median time of one call in a round, in microseconds.

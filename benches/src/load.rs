@@ -6,11 +6,43 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
+/// What a request brings beside its target.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Headers {
+    /// `host` alone.
+    Plain,
+    /// What a browser sends, 13 with `host`.
+    Browser,
+}
+
+/// What a browser sends with a request of a page, beside `host`.
+const BROWSER: [&str; 12] = [
+    "connection: keep-alive",
+    "accept: application/json, text/plain, */*",
+    "accept-encoding: gzip, deflate, br, zstd",
+    "accept-language: en-GB,en;q=0.9,de;q=0.8",
+    "cache-control: no-cache",
+    "cookie: session=0123456789abcdef0123456789abcdef; theme=dark",
+    "referer: http://127.0.0.1/calculator",
+    "sec-fetch-dest: empty",
+    "sec-fetch-mode: cors",
+    "sec-fetch-site: same-origin",
+    "sec-ch-ua-platform: \"Linux\"",
+    "user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+];
+
 /// Requests per second that `wrk` reaches with 32 connections.
-pub(crate) fn wrk(address: SocketAddr, path: &str, seconds: u32) -> Measured<f64> {
+pub(crate) fn wrk(
+    address: SocketAddr,
+    path: &str,
+    seconds: u32,
+    headers: Headers,
+) -> Measured<f64> {
+    let headers = if headers == Headers::Browser { BROWSER.as_slice() } else { &[] };
     let output = Command::new("taskset")
         .args(["-c", &LOAD_CORE.to_string(), "wrk", "-t1", "-c32"])
         .arg(format!("-d{seconds}s"))
+        .args(headers.iter().flat_map(|header| ["-H", header]))
         .arg(format!("http://{address}{path}"))
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

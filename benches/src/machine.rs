@@ -9,19 +9,45 @@ use std::fs;
 pub(crate) const SERVER_CORE: usize = 0;
 pub(crate) const LOAD_CORE: usize = 1;
 
-/// Prints cores, kernel and load.
-pub(crate) fn print() -> Measured {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let load = fs::read_to_string("/proc/loadavg")?;
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    println!("machine: {cores} cores, kernel {}, load {}", kernel.trim(), load.trim());
-    Ok(())
+/// What figures depend on.
+pub(crate) struct Machine {
+    pub(crate) cores: usize,
+    pub(crate) kernel: String,
+    /// Averages of 1, 5 and 15 minutes.
+    pub(crate) load: String,
+}
+
+impl Machine {
+    /// The machine as it is now.
+    pub(crate) fn look() -> Measured<Self> {
+        let load = fs::read_to_string("/proc/loadavg")?;
+        let cpus = fs::read_to_string("/proc/cpuinfo")?;
+        Ok(Self {
+            // Of the machine: a benching thread is pinned to one of them.
+            cores: cpus.lines().filter(|line| line.starts_with("processor")).count(),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            load: load.split(' ').take(3).collect::<Vec<_>>().join(" "),
+        })
+    }
+
+    /// Prints cores, kernel and load.
+    pub(crate) fn print(&self) {
+        println!("machine: {} cores, kernel {}, load {}", self.cores, self.kernel, self.load);
+    }
 }
 
 /// Binds the calling thread, and those it starts from now on, to a core.
 pub(crate) fn pin(core: usize) -> Measured {
     let mut cores = CpuSet::new();
     cores.set(core);
+    sched_setaffinity(None::<Pid>, &cores)?;
+    Ok(())
+}
+
+/// Lets the calling thread run on every core again.
+pub(crate) fn unpin() -> Measured {
+    let mut cores = CpuSet::new();
+    (0..CpuSet::MAX_CPU).for_each(|core| cores.set(core));
     sched_setaffinity(None::<Pid>, &cores)?;
     Ok(())
 }

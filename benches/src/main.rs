@@ -14,10 +14,12 @@ mod figures;
 mod hop;
 mod load;
 mod machine;
+mod report;
 mod served;
 mod swap;
 mod throughput;
 
+use machine::Machine;
 use std::process::ExitCode;
 
 /// What an entry came to, or why it could not be measured.
@@ -25,21 +27,27 @@ pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut outcome = machine::print();
+    let mut outcome = ExitCode::SUCCESS;
     for name in &arguments {
-        let measured = match name.as_str() {
-            "throughput" => throughput::measure(),
-            "hop" => hop::measure(),
-            "swap" => swap::measure(),
-            _ => Err(format!("there is no bench {name}; throughput, hop, swap").into()),
-        };
-        outcome = outcome.and(measured);
-    }
-    match outcome.and_then(|()| machine::print()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error}");
-            ExitCode::FAILURE
+        if let Err(error) = run(name) {
+            eprintln!("bench {name}: {error}");
+            outcome = ExitCode::FAILURE;
         }
     }
+    outcome
+}
+
+/// Runs an entry, prints its figures and leaves them in `target/bench`.
+fn run(name: &str) -> Measured {
+    machine::unpin()?;
+    let machine = Machine::look()?;
+    machine.print();
+    let report = match name {
+        "throughput" => throughput::measure()?,
+        "hop" => hop::measure()?,
+        "swap" => swap::measure()?,
+        _ => return Err("there is none; throughput, hop, swap".into()),
+    };
+    report.print();
+    report.write(&served::root().join("target/bench"), &machine)
 }

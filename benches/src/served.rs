@@ -28,8 +28,9 @@ pub(crate) fn serve(runtime: &Runtime, modules: &[(&str, &str)]) -> Measured<Ser
     keys.add("state", Value::from(state().display().to_string()), "bench");
     let settings = Settings::check(folder.path().to_owned(), keys)
         .map_err(|complaints| format!("{complaints:?}"))?;
+    let program = program()?;
     let (address, admin) = runtime.block_on(async {
-        let host = Host::build(settings, program()).await?;
+        let host = Host::build(settings, program).await?;
         let addresses = host.addresses();
         tokio::spawn(host.run(std::future::pending(), std::future::pending()));
         Ok::<_, Box<dyn std::error::Error>>(addresses)
@@ -56,13 +57,14 @@ pub(crate) fn guest_path(guest: &str) -> PathBuf {
     root().join("target/guests").join(format!("{guest}.wasm"))
 }
 
-fn root() -> PathBuf {
+/// The folder of the project.
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
 /// The binary beside this one, which the host runs as its compiler.
-fn program() -> PathBuf {
-    root().join("target/release/picolet")
+fn program() -> Measured<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("picolet"))
 }
 
 /// Compiled code is kept from run to run, so that benches measure what they

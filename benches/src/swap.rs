@@ -1,15 +1,16 @@
 //! From the file's close to the first answer of the new revision.
 
 use crate::Measured;
-use crate::figures::{median, quantile};
+use crate::figures::quantile;
 use crate::load::Connection;
+use crate::report::{Column, Report};
 use crate::served::{guest_path, serve};
 use std::fs;
 use std::time::{Duration, Instant};
 
 const SWAPS: usize = 50;
 
-pub(crate) fn measure() -> Measured {
+pub(crate) fn measure() -> Measured<Report> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let host = serve(&runtime, &[("calc", "")])?;
     let file = host.folder.path().join("calc.wasm");
@@ -38,12 +39,14 @@ pub(crate) fn measure() -> Measured {
         let times = if is_new { &mut compiled } else { &mut cached };
         times.push(closed.elapsed().as_secs_f64() * 1e3);
     }
-    println!("swap: close of calc.wasm -> first answer of the new revision, {SWAPS} each");
-    for (name, times) in [("compiled", &compiled), ("from the cache", &cached)] {
-        let (middle, worst) = (median(times), quantile(times, 1.0));
-        println!("  {name:<16}median {middle:>6.1} ms, worst {worst:>6.1} ms");
+    let title = format!("close of calc.wasm -> first answer of the new revision, {SWAPS} each");
+    let mut report = Report::new("swap", title);
+    for (name, rounds) in [("compiled", compiled), ("from the cache", cached)] {
+        let p95 = vec![quantile(&rounds, 0.95)];
+        let median = Column { name: "median", unit: " ms", rounds };
+        report.add(name, vec![median, Column { name: "p95", unit: " ms", rounds: p95 }]);
     }
-    Ok(())
+    Ok(report)
 }
 
 /// The same module with bytes of its own: an empty custom section more.

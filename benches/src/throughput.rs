@@ -1,7 +1,9 @@
-//! Requests per second: bare hyper, an instance kept, an instance per call.
+//! Requests per second: bare hyper, an instance kept, an instance per call; with
+//! the headers of a plain client and with those of a browser.
 
-use crate::figures::median;
+use crate::load::Headers;
 use crate::machine::{SERVER_CORE, cpu_micros, pin};
+use crate::report::{Column, Report};
 use crate::served::serve;
 use crate::{Measured, bare, load};
 use std::net::SocketAddr;
@@ -10,51 +12,61 @@ const ROUNDS: usize = 5;
 const SECONDS: u32 = 3;
 const PATH: &str = "/api/add/40/2";
 
-struct Row {
+struct Server {
     name: &'static str,
     address: SocketAddr,
-    path: &'static str,
+    headers: Headers,
     per_second: Vec<f64>,
     cpu_micros: Vec<f64>,
 }
 
-pub(crate) fn measure() -> Measured {
+pub(crate) fn measure() -> Measured<Report> {
     pin(SERVER_CORE)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let kept = serve(&runtime, &[("calc", "")])?;
     let fresh = serve(&runtime, &[("calc", "isolation = \"call\"")])?;
     let bare = runtime.block_on(bare::serve())?;
-    let row = |name, address| Row {
-        name,
-        address,
-        path: PATH,
-        per_second: Vec::new(),
-        cpu_micros: Vec::new(),
+    let server = |name, address, headers| {
+        let (per_second, cpu_micros) = (Vec::new(), Vec::new());
+        Server { name, address, headers, per_second, cpu_micros }
     };
-    let mut rows = [
-        row("bare hyper", bare),
-        row("instance kept", kept.address),
-        row("instance per call", fresh.address),
+    let mut servers = [
+        server("bare hyper", bare, Headers::Plain),
+        server("instance kept", kept.address, Headers::Plain),
+        server("instance per call", fresh.address, Headers::Plain),
+        server("bare hyper, 13 headers", bare, Headers::Browser),
+        server("instance kept, 13 headers", kept.address, Headers::Browser),
     ];
     for _ in 0..ROUNDS {
-        for row in &mut rows {
+        for server in &mut servers {
             let before = cpu_micros();
-            let per_second = load::wrk(row.address, row.path, SECONDS)?;
-            row.per_second.push(per_second);
-            row.cpu_micros.push((cpu_micros() - before) / (per_second * f64::from(SECONDS)));
+            let per_second = load::wrk(server.address, PATH, SECONDS, server.headers)?;
+            server.per_second.push(per_second);
+            let requests = per_second * f64::from(SECONDS);
+            server.cpu_micros.push((cpu_micros() - before) / requests);
         }
     }
-    print(&rows);
-    Ok(())
+    Ok(report(&servers))
 }
 
-fn print(rows: &[Row]) {
-    println!("throughput: {PATH}, wrk -t1 -c32 -d{SECONDS}s, medians of {ROUNDS} rounds in turn");
-    let bare = rows.first().map(|row| median(&row.per_second)).unwrap_or_default();
-    for row in rows {
-        let (per_second, micros) = (median(&row.per_second), median(&row.cpu_micros));
-        let (name, ratio) = (row.name, per_second / bare);
-        println!("  {name:<20}{per_second:>10.0}/s  {ratio:>5.2} of bare  {micros:>6.1} µs CPU");
+fn report(servers: &[Server]) -> Report {
+    let title = format!("{PATH}, wrk -t1 -c32 -d{SECONDS}s, {ROUNDS} rounds in turn");
+    let mut report = Report::new("throughput", title);
+    for server in servers {
+        // Of the same round: what disturbs one disturbs the other.
+        let bare = servers.iter().find(|other| other.headers == server.headers);
+        let rounds =
+            bare.into_iter().flat_map(|bare| server.per_second.iter().zip(&bare.per_second));
+        let ratios = rounds.map(|(own, bare)| own / bare).collect();
+        report.add(
+            server.name,
+            vec![
+                Column { name: "requests", unit: "/s", rounds: server.per_second.clone() },
+                Column { name: "of bare", unit: "", rounds: ratios },
+                Column { name: "CPU", unit: " µs", rounds: server.cpu_micros.clone() },
+            ],
+        );
     }
+    report
 }

@@ -216,6 +216,19 @@ async fn http2_by_prior_knowledge_carries_requests_side_by_side() {
 }
 
 #[tokio::test]
+async fn a_header_list_of_http2_over_16_kib_is_refused_and_the_connection_goes_on() {
+    let host = Host::of(&["calc"]).await;
+    let mut connection = http2(host.services).await;
+    for (bytes, status) in [(12 << 10, 200), (20 << 10, 431), (12 << 10, 200)] {
+        let long = "v".repeat(bytes);
+        let asked = request("GET", host.services, "/api/add/40/2", &[("x-long", &long)], body(""));
+        let response = within("an answer", connection.send_request(asked)).await.unwrap();
+        assert_eq!(response.status(), status, "{bytes} bytes");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a_guest_sees_headers_as_they_came_and_none_of_the_connection() {
     let host = Host::of(&["misbehaves"]).await;
     let sent = [("x-twice", "1"), ("x-twice", "2"), ("x-empty", "")];

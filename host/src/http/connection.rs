@@ -84,7 +84,7 @@ fn builder(front: &Front) -> auto::Builder<CrewExecutor> {
         .max_concurrent_streams(100)
         .initial_stream_window_size(64 << 10)
         .initial_connection_window_size(1 << 20)
-        .max_header_list_size(u32::try_from(limits.head_bytes_max * 2).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(limits.head_bytes_max / 2).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(20)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
