@@ -107,14 +107,14 @@ impl Service {
         })
     }
 
-    /// The bounds on its calls.
+    /// The bounds on its calls, as its manifest has them.
     pub(crate) fn limits(&self) -> &ModuleLimits {
         &self.manifest.limits
     }
 
-    /// Calls that may run at once: what the manifest says, until it is changed.
-    pub(crate) fn concurrency(&self) -> usize {
-        self.gate.places()
+    /// The same with what was changed while it runs.
+    pub(crate) fn limits_now(&self) -> ModuleLimits {
+        ModuleLimits { concurrency: self.gate.places(), ..self.manifest.limits }
     }
 
     /// Changes how many calls may run at once, for as long as this revision

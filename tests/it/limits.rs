@@ -77,6 +77,12 @@ async fn concurrency_is_changed_while_calls_run() {
     assert_eq!(first.status, 200);
     let detail = json(&host.admin("GET", "/admin/v1/services/misbehaves", "").await, 200);
     assert_eq!(detail["limits"]["concurrency"], 2);
+    let metrics = host.admin("GET", "/metrics", "").await;
+    for (limit, value) in [("concurrency", 2), ("memory_mib", 128), ("first_byte_ms", 30_000)] {
+        let line =
+            format!("picolet_service_limit{{service=\"misbehaves\",limit=\"{limit}\"}} {value}");
+        assert!(metrics.text().lines().any(|known| known == line), "{line}");
+    }
     for (body, status) in [(r#"{"concurrency": 0}"#, 400), (r#"{"speed": 1}"#, 400), ("", 400)] {
         assert_eq!(host.admin("PATCH", limits, body).await.status, status, "{body}");
     }

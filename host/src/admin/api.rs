@@ -109,7 +109,7 @@ pub(super) async fn service(
         summary: ServiceView::of(service),
         description: service.declaration.description.clone(),
         isolation: service.manifest.isolation,
-        limits: ModuleLimits { concurrency: service.concurrency(), ..*service.limits() },
+        limits: service.limits_now(),
         routes: service.declaration.methods.iter().map(Method::record).collect(),
         metadata: crate::declaration::metadata_object(&service.declaration.metadata),
     };

@@ -1,6 +1,7 @@
 //! `/metrics` in the text format of Prometheus.
 
 use super::Admin;
+use crate::live::Live;
 use ::http::header::CONTENT_TYPE;
 use axum::extract::State as AxumState;
 use axum::response::{IntoResponse, Response};
@@ -41,7 +42,22 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
             let _ = writeln!(text, "{name}{{service=\"{label}\"}} {}", read(service));
         }
     }
+    write_limits(&mut text, &live);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// The limits that hold now, by their names in manifests.
+fn write_limits(text: &mut String, live: &Live) {
+    let (family, help) = ("picolet_service_limit", "Limits of a service, in their own units.");
+    let _ = writeln!(text, "# HELP {family} {help}\n# TYPE {family} gauge");
+    for service in live.services() {
+        let name = &service.declaration.name;
+        let limits = serde_json::to_value(service.limits_now()).unwrap_or_default();
+        for (limit, value) in limits.as_object().into_iter().flatten() {
+            let labels = format!("service=\"{name}\",limit=\"{limit}\"");
+            let _ = writeln!(text, "{family}{{{labels}}} {value}");
+        }
+    }
 }
 
 fn one(text: &mut String, name: &str, help: &str, value: usize) {
