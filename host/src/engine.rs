@@ -71,10 +71,10 @@ pub(crate) enum Prepared {
     Proxy(ProxyRunner),
 }
 
-/// A component from this size on takes seconds to compile; it waits in a lane
-/// of its own, so that those hold up none that takes a moment.
+/// A component from this size on takes seconds to compile. Few of those at
+/// once leave a place to what takes a moment, where there is more than one.
 const LARGE_BYTES: usize = 2 << 20;
-/// Large compiles at once, beside the others.
+/// Large compiles at once, among the others.
 const LARGE_COMPILES: usize = 1;
 
 /// Why the engine cannot serve a guest.
@@ -125,8 +125,8 @@ impl Engine {
             }
         }
         let is_large = LARGE_BYTES <= component.len();
-        let lane = if is_large { &self.large_compiles } else { &self.compiles };
-        let _place = lane.enter().await;
+        let _large = if is_large { Some(self.large_compiles.enter().await) } else { None };
+        let _place = self.compiles.enter().await;
         let code = self.compiler.compile(component).await?;
         if let Some(cache) = &self.cache
             && let Err(error) = cache.keep(&name, &code)

@@ -11,7 +11,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// The folder that is watched.
@@ -210,9 +210,10 @@ fn open_without_links(
     if resolve.is_empty() {
         return openat(folder, file, flags, Mode::empty());
     }
-    if file.components().count() != 1 {
+    let mut parts = file.components();
+    let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) else {
         return Err(Errno::XDEV);
-    }
+    };
     let opened = openat(folder, file, flags | OFlags::NOFOLLOW, Mode::empty());
     opened.map_err(|error| if error == Errno::LOOP { Errno::XDEV } else { error })
 }
@@ -257,6 +258,24 @@ mod tests {
     fn refused(folder: &Folder, file: &str, expected: &str) {
         let refusal = folder.read(file, &LIMITS).unwrap_err();
         assert_eq!(refusal.to_string(), expected);
+    }
+
+    #[test]
+    fn without_openat2_a_file_is_opened_and_no_link_leads_out() {
+        let (dir, folder) = folder();
+        fs::write(folder.path.join("a.wasm"), "in").unwrap();
+        fs::write(dir.path().join("out"), "out").unwrap();
+        symlink("../out", folder.path.join("b.wasm")).unwrap();
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let open = |file: &str, resolve| {
+            let at = rustix::fs::open(&folder.path, flags | OFlags::DIRECTORY, Mode::empty());
+            open_without_links(&at.unwrap(), Path::new(file), flags, resolve).map(|_| ())
+        };
+        assert_eq!(open("a.wasm", ResolveFlags::BENEATH), Ok(()));
+        assert_eq!(open("b.wasm", ResolveFlags::BENEATH), Err(Errno::XDEV));
+        assert_eq!(open("../out", ResolveFlags::BENEATH), Err(Errno::XDEV));
+        assert_eq!(open("..", ResolveFlags::BENEATH), Err(Errno::XDEV));
+        assert_eq!(open("b.wasm", ResolveFlags::empty()), Ok(()), "where links may lead out");
     }
 
     #[test]
