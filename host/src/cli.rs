@@ -9,6 +9,7 @@ mod new;
 mod remote;
 mod serve;
 
+use crate::engine::{Tier, worker_main};
 use args::{Arguments, Command};
 use clap::Parser;
 use std::io::Write;
@@ -41,8 +42,9 @@ pub fn run() -> ExitCode {
         Command::Service(command) => remote::service(&command),
         Command::Call(command) => remote::call(&command),
         Command::Health(command) => remote::health(&command),
-        Command::CompileWorker { mib_max, seconds_max } => {
-            return crate::engine::worker_main(mib_max, seconds_max);
+        Command::CompileWorker { mib_max, seconds_max, baseline } => {
+            let tier = if baseline { Tier::Baseline } else { Tier::Optimized };
+            return worker_main(mib_max, seconds_max, tier);
         }
     };
     match outcome {

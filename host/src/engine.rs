@@ -16,6 +16,7 @@ mod proxy;
 mod slots;
 mod state;
 mod stream;
+mod tier;
 
 pub(crate) use bindings::{client, context, directory, prompt, types};
 pub(crate) use cache::Cache;
@@ -26,18 +27,19 @@ pub(crate) use proxy::ProxyRunner;
 pub(crate) use slots::{Keeper, Slots};
 pub(crate) use state::{AnswerToCome, GuestHost, Place, State};
 pub(crate) use stream::{lift_body, lower, render, whole};
+pub(crate) use tier::Tier;
 
-use crate::capability;
 use crate::declaration::{RawDeclaration, RawMethod};
 use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::lane::Lane;
-use crate::limits::{EPOCH_TICK, HostLimits};
+use crate::limits::HostLimits;
 use crate::manifest::Isolation;
 use std::sync::Arc;
 use std::time::Duration;
+use tier::Rooms;
 use tracing::warn;
-use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::component::{Component, InstancePre};
 
 /// What a guest exports, as far as the host can call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,30 +54,24 @@ pub(crate) enum World {
 
 /// Compiles, prepares and describes guests. One for each host.
 pub(crate) struct Engine {
-    engine: wasmtime::Engine,
-    linker: Linker<State>,
+    rooms: Arc<Rooms>,
     compiler: Compiler,
     compiles: Lane,
-    large_compiles: Lane,
     cache: Option<Cache>,
     describe_ms_max: u64,
 }
 
 /// Code that is mapped and can be linked.
-#[derive(Clone)]
-pub(crate) struct Compiled(Component);
+pub(crate) struct Compiled {
+    pub(crate) tier: Tier,
+    component: Component,
+}
 
 /// A guest that is linked and can be instantiated.
 pub(crate) enum Prepared {
     Service(Blueprint),
     Proxy(ProxyRunner),
 }
-
-/// A component from this size on takes seconds to compile. Few of those at
-/// once leave a place to what takes a moment, where there is more than one.
-const LARGE_BYTES: usize = 2 << 20;
-/// Large compiles at once, among the others.
-const LARGE_COMPILES: usize = 1;
 
 /// Why the engine cannot serve a guest.
 #[derive(Debug, thiserror::Error)]
@@ -99,41 +95,54 @@ impl Engine {
         compiler: Compiler,
         cache: Option<Cache>,
     ) -> Result<Self, EngineError> {
-        let load = EngineError::Load;
-        let engine = config::host_engine(limits).map_err(load)?;
-        let linker = capability::linker(&engine).map_err(load)?;
-        start_ticker(&engine);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
+            rooms: Rooms::new(limits).map_err(EngineError::Load)?,
             compiles: Lane::new(limits.compiles_max.min(cores)),
-            large_compiles: Lane::new(LARGE_COMPILES),
             describe_ms_max: limits.describe_ms_max,
-            engine,
-            linker,
             compiler,
             cache,
         })
     }
 
-    /// Compiles a component, or finds it compiled.
-    pub(crate) async fn compile(&self, component: &[u8]) -> Result<Compiled, EngineError> {
-        let name = Digest::of(&[component, wasmtime_version().as_bytes(), &self.settings_hash()]);
-        if let Some(code) = self.cache.as_ref().and_then(|cache| cache.find(&name)) {
-            match code.load(&self.engine) {
-                Ok(component) => return Ok(Compiled(component)),
-                Err(error) => warn!(%error, "cached code does not load and is compiled again"),
-            }
+    /// Code of a component, by the compiler that is asked for or a better one
+    /// if its code is at hand.
+    pub(crate) async fn compile(
+        &self,
+        component: &[u8],
+        tier: Tier,
+    ) -> Result<Compiled, EngineError> {
+        if let Some(compiled) = self.find(component, Tier::Optimized) {
+            return Ok(compiled);
         }
-        let is_large = LARGE_BYTES <= component.len();
-        let _large = if is_large { Some(self.large_compiles.enter().await) } else { None };
-        let _place = self.compiles.enter().await;
-        let code = self.compiler.compile(component).await?;
+        if tier == Tier::Baseline
+            && let Some(compiled) = self.find(component, tier)
+        {
+            return Ok(compiled);
+        }
+        let room = self.rooms.of(tier).map_err(EngineError::Load)?;
+        let code = self.compiler.compile(component, tier, &self.compiles).await?;
         if let Some(cache) = &self.cache
-            && let Err(error) = cache.keep(&name, &code)
+            && let Err(error) = cache.keep(&entry_name(&room.engine, component, tier), &code)
         {
             warn!(%error, "compiled code cannot be kept");
         }
-        code.load(&self.engine).map(Compiled).map_err(EngineError::Load)
+        let component = code.load(&room.engine).map_err(EngineError::Load)?;
+        Ok(Compiled { tier, component })
+    }
+
+    /// Code that was kept.
+    fn find(&self, component: &[u8], tier: Tier) -> Option<Compiled> {
+        let cache = self.cache.as_ref()?;
+        let room = self.rooms.of(tier).ok()?;
+        let code = cache.find(&entry_name(&room.engine, component, tier))?;
+        match code.load(&room.engine) {
+            Ok(component) => Some(Compiled { tier, component }),
+            Err(error) => {
+                warn!(%error, "cached code does not load and is compiled again");
+                None
+            }
+        }
     }
 
     /// Links a guest to what the host offers.
@@ -144,7 +153,9 @@ impl Engine {
         isolation: Isolation,
         host: Arc<GuestHost>,
     ) -> Result<Prepared, EngineError> {
-        let pre = self.linker.instantiate_pre(&compiled.0).map_err(|error| link_error(&error))?;
+        let Compiled { tier, component } = compiled;
+        let room = self.rooms.of(*tier).map_err(EngineError::Load)?;
+        let pre = room.linker.instantiate_pre(component).map_err(|error| link_error(&error))?;
         match world {
             World::Picolet => {
                 let pre = bindings::PicoservicePre::new(pre).map_err(|error| link_error(&error))?;
@@ -182,13 +193,16 @@ impl Engine {
             Err(_elapsed) => Err(EngineError::DescribeTime { ms: self.describe_ms_max }),
         }
     }
+}
 
-    fn settings_hash(&self) -> [u8; 8] {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        self.engine.precompile_compatibility_hash().hash(&mut hasher);
-        hasher.finish().to_le_bytes()
-    }
+/// The name under which code is kept: what it was compiled from, and with.
+fn entry_name(engine: &wasmtime::Engine, component: &[u8], tier: Tier) -> Digest {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    (tier == Tier::Baseline).hash(&mut hasher);
+    let settings = hasher.finish().to_le_bytes();
+    Digest::of(&[component, WASMTIME_VERSION.as_bytes(), &settings])
 }
 
 /// Kept the same as the lock file by a test.
@@ -223,22 +237,6 @@ fn describe_error(blueprint: &Blueprint, error: &wasmtime::Error, memory_refused
             format!("the guest trapped: {}", cause.split_whitespace().collect::<Vec<_>>().join(" "))
         }
         limit => limit.to_string(),
-    }
-}
-
-fn start_ticker(engine: &wasmtime::Engine) {
-    let engine = engine.weak();
-    let tick = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            #[allow(clippy::disallowed_methods, reason = "the ticker's own thread")]
-            std::thread::sleep(EPOCH_TICK);
-        }
-    };
-    let started = std::thread::Builder::new().name("epoch-ticker".to_owned()).spawn(tick);
-    if let Err(error) = started {
-        warn!(%error, "no ticker: a guest that computes is stopped by its wall time alone");
     }
 }
 

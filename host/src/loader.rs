@@ -19,7 +19,7 @@ pub(crate) use inspect::{Inspection, inspect};
 
 use crate::declaration::DeclarationError;
 use crate::digest::Digest;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Tier};
 use crate::keys::Complaint;
 use crate::live::Conflict;
 use crate::name::NameError;
@@ -115,6 +115,8 @@ pub(crate) struct RevisionView {
     pub(crate) version: String,
     #[serde(serialize_with = "as_hex")]
     pub(crate) digest: Digest,
+    /// Which compiler its code comes from.
+    pub(crate) tier: Tier,
     /// Milliseconds from the settled file to the swap.
     pub(crate) load_ms: u64,
     /// When it went live, in seconds since 1970.

@@ -21,6 +21,9 @@ pub(crate) struct Manifest {
     /// Services it may call: names, or beginnings of names followed by `*`.
     pub(crate) calls: Vec<String>,
     pub isolation: Isolation,
+    /// Whether code that compiles quickly serves until better code is there;
+    /// as the settings say when absent.
+    pub(crate) fast_reload: Option<bool>,
     pub limits: ModuleLimits,
     pub env: Vec<(String, String)>,
     /// Methods of a module that declares none.
@@ -55,6 +58,7 @@ impl Default for Manifest {
             key: default_key(),
             calls: vec!["*".to_owned()],
             isolation: Isolation::Kept,
+            fast_reload: None,
             limits: ModuleLimits::DEFAULT,
             env: Vec::new(),
             routes: Vec::new(),
@@ -84,6 +88,7 @@ impl Manifest {
             key: keys.take("key", name).unwrap_or(usual.key),
             calls: calls.unwrap_or(usual.calls),
             isolation: keys.take("isolation", isolation).unwrap_or(usual.isolation),
+            fast_reload: keys.flag("fast_reload"),
             limits,
             env: read_env(&mut keys),
             routes: keys.take("routes", routes).unwrap_or_default(),
@@ -96,11 +101,10 @@ impl Manifest {
 
 /// Keys of manifests for hosts that offer more. A module that needs one of
 /// them would not do what its owner believes, so it is not served.
-const NOT_OFFERED: [&str; 8] = [
+const NOT_OFFERED: [&str; 7] = [
     "namespace",
     "expose",
     "traffic",
-    "fast_reload",
     "grants.outbound",
     "grants.files",
     "grants.buckets",
@@ -235,6 +239,7 @@ mod tests {
             version = "1.2.3"
             root = "/api"
             isolation = "call"
+            fast_reload = true
             [limits]
             memory_mib = 16
             [env]
@@ -250,6 +255,7 @@ mod tests {
         assert_eq!(manifest.limits.concurrency, ModuleLimits::DEFAULT.concurrency);
         assert_eq!(manifest.env, [("MODE".to_owned(), "test".to_owned())]);
         assert_eq!(manifest.isolation, Isolation::Call);
+        assert_eq!(manifest.fast_reload, Some(true));
         assert_eq!(manifest.routes.len(), 1);
         assert_eq!(Manifest::parse("", "x.toml"), Ok(Manifest::default()));
     }

@@ -12,11 +12,11 @@ use crate::call::{Answer, Call, CallContext, Hop};
 use crate::crew::Crew;
 use crate::declaration::{Declaration, Method, metadata_object};
 use crate::digest::Digest;
-use crate::engine::{Answered, Left, Prepared, ProxyRunner, Slots};
+use crate::engine::{Answered, Left, Prepared, ProxyRunner, Slots, Tier};
 use crate::fault::Fault;
 use crate::gate::{Admission, Gate, Permit};
 use crate::limits::ModuleLimits;
-use crate::manifest::{Isolation, Manifest};
+use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::record::{Record, RecordDate};
 use futures::FutureExt;
@@ -31,6 +31,7 @@ pub(crate) struct Service {
     pub(crate) module: Name,
     pub(crate) declaration: Declaration,
     pub(crate) digest: Digest,
+    pub(crate) tier: Tier,
     pub(crate) manifest: Manifest,
     /// Which one of several it is; stays the same from revision to revision.
     pub(crate) registration: String,
@@ -59,6 +60,7 @@ pub(crate) struct Parts {
     pub(crate) module: Name,
     pub(crate) declaration: Declaration,
     pub(crate) digest: Digest,
+    pub(crate) tier: Tier,
     pub(crate) manifest: Manifest,
     pub(crate) registration: String,
     pub(crate) prepared: Prepared,
@@ -80,11 +82,8 @@ impl Service {
         let limits = parts.manifest.limits;
         let supply = match parts.prepared {
             Prepared::Service(blueprint) => {
-                let kept = match parts.manifest.isolation {
-                    Isolation::Kept => limits.kept,
-                    Isolation::Call => 0,
-                };
-                Supply::Instances(Instances::new(blueprint, kept, &parts.slots))
+                let isolation = parts.manifest.isolation;
+                Supply::Instances(Instances::new(blueprint, isolation, &limits, &parts.slots))
             }
             Prepared::Proxy(runner) => Supply::Proxy(runner),
         };
@@ -99,6 +98,7 @@ impl Service {
             module: parts.module,
             declaration: parts.declaration,
             digest: parts.digest,
+            tier: parts.tier,
             manifest: parts.manifest,
             registration: parts.registration,
             counts: Counts::default(),
@@ -191,15 +191,19 @@ impl Service {
         let rest = match left {
             Left::Gone => None,
             Left::Done(instance) => {
-                instances.keep(instance, loan, now);
+                if instances.keep(instance, loan, now) {
+                    stock(instances.clone(), &self.crew);
+                }
                 None
             }
             Left::Working(working) => {
-                let home = Arc::downgrade(instances);
+                let (home, crew) = (Arc::downgrade(instances), self.crew.clone());
                 let rest = async move {
                     let instance = working.finish().await?;
-                    if let Some(home) = home.upgrade() {
-                        home.keep(instance, loan, Instant::now());
+                    if let Some(home) = home.upgrade()
+                        && home.keep(instance, loan, Instant::now())
+                    {
+                        stock(home, &crew);
                     }
                     Ok(())
                 };
@@ -214,6 +218,14 @@ impl Service {
             service,
             bytes_max,
         )
+    }
+
+    /// Makes instances before the first call, as many as a revision before this
+    /// one has in use.
+    pub(crate) async fn warm_up(&self, before: &Self) {
+        let Supply::Instances(instances) = &self.supply else { return };
+        let in_use = before.gate.inside() + before.idle();
+        instances.make_ahead(in_use).await;
     }
 
     /// Admits nobody any more.
@@ -254,4 +266,14 @@ impl Service {
             date: RecordDate::default(),
         }
     }
+}
+
+/// Makes ready what the next calls need.
+fn stock(instances: Arc<Instances>, crew: &Crew) {
+    crew.hire("stock", |mut stop| async move {
+        tokio::select! {
+            () = instances.stock() => (),
+            () = stop.stopped() => (),
+        }
+    });
 }

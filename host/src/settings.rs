@@ -27,6 +27,9 @@ pub struct Settings {
     pub(crate) node: String,
     /// Whether symbolic links may lead out of the folder.
     pub(crate) links_out: bool,
+    /// Whether code that compiles quickly serves until better code is there,
+    /// for modules whose manifest does not say.
+    pub(crate) fast_reload: bool,
     /// Threads that serve; 0 is one for each core.
     pub(crate) threads: usize,
     pub(crate) log: LogSettings,
@@ -70,6 +73,7 @@ impl Settings {
             state: keys.text("state").map_or_else(|| folder.join(".picolet"), PathBuf::from),
             node: keys.text("node").unwrap_or_else(|| "local".to_owned()),
             links_out: keys.flag("links_out").unwrap_or_default(),
+            fast_reload: keys.flag("fast_reload").unwrap_or_default(),
             log: LogSettings {
                 json: keys.flag("log.json").unwrap_or_default(),
                 filter: keys.text("log.filter").unwrap_or_else(|| "info".to_owned()),

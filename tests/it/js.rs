@@ -3,6 +3,23 @@
 use crate::kit::*;
 
 #[tokio::test]
+async fn a_slow_compile_gives_way_to_a_quick_one() {
+    // With one compile at a time, the quick one has no other place.
+    let settings = "[limits]\ncompiles_max = 1";
+    let folder = Folder::of(&["hello-js"]).with("picolet.toml", settings);
+    let host = Launch::over(folder).own_state().start_unready().await;
+    until("the compiler", async || (!children(host.pid()).is_empty()).then_some(())).await;
+    host.folder.put("calc.wasm", guest("calc"));
+    host.line("serving calc").await;
+    assert_eq!(host.count("serving hello-js"), 0, "it was too quick to hold anybody up");
+    let compiler = children(host.pid());
+    assert_eq!(compiler.len(), 1, "the slow compile goes on");
+    let running = async || (!is_stopped(compiler[0])).then_some(());
+    until("the slow compile to run again", running).await;
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn javascript_is_served_and_holds_nobody_up() {
     // A slow machine that is busy otherwise may need its time.
     let folder =

@@ -21,7 +21,7 @@ pub(crate) use folder::Folder;
 pub(crate) use guests::guest;
 pub(crate) use host::{Host, Launch};
 pub(crate) use log::Log;
-pub(crate) use process::{Ran, command, picolet, run, sockets};
+pub(crate) use process::{Ran, children, command, is_stopped, picolet, run, sockets};
 pub(crate) use program::Program;
 pub(crate) use raw::Wire;
 

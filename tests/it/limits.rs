@@ -180,6 +180,13 @@ async fn nothing_outlives_a_call_when_calls_are_apart() {
     for _ in 0..20 {
         answers(&host.get("/misbehaves/state").await, 200, "1");
     }
+    // Of those that are made ahead of need, each serves one call, too.
+    until("an instance made ahead", async || {
+        let detail = host.admin("GET", "/admin/v1/services/misbehaves", "").await;
+        (json(&detail, 200)["idle_instances"] != 0).then_some(())
+    })
+    .await;
+    join_all((0..20).map(async |_| answers(&host.get("/misbehaves/state").await, 200, "1"))).await;
     host.stop().await;
 }
 

@@ -181,3 +181,48 @@ async fn a_request_that_runs_is_finished_after_its_module_was_removed() {
     running.until("0\r\n\r\n").await;
     host.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn quick_code_serves_first_and_better_code_takes_its_place() {
+    let folder = Folder::of(&["calc"]).with("picolet.toml", "fast_reload = true");
+    let host = Launch::over(folder).own_state().start().await;
+    let detail = async || json(&host.admin("GET", "/admin/v1/services/calc", "").await, 200);
+    let (before, load) = (detail().await, Load::on(host.services));
+    assert!(["baseline", "optimized"].contains(&before["tier"].as_str().unwrap()), "{before}");
+    host.line("optimized calc 1.0.0").await;
+    let after = detail().await;
+    assert_eq!(after["tier"], "optimized");
+    assert_eq!(after["registration"], before["registration"]);
+    assert_eq!(after["digest"], before["digest"]);
+    load.goes_on(500).await;
+
+    // Content that is known by now needs no hurry; other content does.
+    let mark = host.log.mark();
+    host.folder.put("calc.wasm", guest("calc2"));
+    host.line_from(mark, "optimized calc").await;
+    let mark = host.log.mark();
+    host.folder.put("calc.wasm", guest("calc"));
+    host.line_from(mark, "swapped calc").await;
+    assert_eq!(detail().await["tier"], "optimized");
+    load.goes_on(500).await;
+    load.end().await;
+    // One revision for each content that was live, however often it was compiled.
+    let modules = json(&host.admin("GET", "/admin/v1/modules", "").await, 200);
+    let listed = modules["modules"][0]["revisions"].as_array().map(Vec::len);
+    assert_eq!(listed, Some(3), "{modules}");
+    assert_eq!(host.count("optimized"), 2);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_manifest_decides_whether_quick_code_serves() {
+    let settings = "fast_reload = true";
+    let folder = Folder::of(&["calc", "echo"]).with("picolet.toml", settings);
+    let folder = folder.with("calc.toml", "fast_reload = false");
+    let host = Launch::over(folder).own_state().start().await;
+    host.line("optimized echo").await;
+    assert_eq!(host.count("optimized calc"), 0);
+    let calc = json(&host.admin("GET", "/admin/v1/services/calc", "").await, 200);
+    assert_eq!(calc["tier"], "optimized");
+    host.stop().await;
+}

@@ -2,6 +2,7 @@
 
 use super::{Admin, Refused};
 use crate::declaration::Method;
+use crate::engine::Tier;
 use crate::limits::{CONCURRENCY, ModuleLimits};
 use crate::loader::ModuleView;
 use crate::manifest::Isolation;
@@ -21,6 +22,7 @@ pub(super) struct ServiceView {
     root: String,
     module: String,
     digest: String,
+    tier: Tier,
     key: String,
     registration: String,
     methods: usize,
@@ -53,6 +55,7 @@ impl ServiceView {
             root: declaration.root.clone(),
             module: format!("{}.wasm", service.module),
             digest: format!("sha256:{}", service.digest.hex()),
+            tier: service.tier,
             key: service.manifest.key.to_string(),
             registration: service.registration.clone(),
             methods: declaration.methods.len(),

@@ -39,7 +39,12 @@ pub(crate) enum Command {
     /// Show how a host fares
     Health(RemoteArgs),
     #[command(name = crate::engine::COMPILE_COMMAND, hide = true)]
-    CompileWorker { mib_max: u64, seconds_max: u64 },
+    CompileWorker {
+        mib_max: u64,
+        seconds_max: u64,
+        #[arg(long)]
+        baseline: bool,
+    },
 }
 
 #[derive(Debug, Args)]

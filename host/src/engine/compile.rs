@@ -2,17 +2,21 @@
 //!
 //! The child bounds its own memory, time and priority first thing, so that a
 //! module made to be slow or large to compile costs the host nothing but a
-//! refusal, and no memory stays behind in the host.
+//! refusal, and no memory stays behind in the host. A compile that takes long
+//! is stopped for a while when others wait, so it holds up nobody.
 
 use super::artifact::{self, Trusted};
 use super::config;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use super::tier::Tier;
+use crate::lane::Lane;
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{ExitCode, Stdio};
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
 
 /// The hidden command by which the binary becomes the compiler.
 pub(crate) const COMMAND: &str = "compile-worker";
@@ -48,54 +52,58 @@ pub(crate) struct Compiler {
     pub mib_max: u64,
 }
 
+/// A compile runs at least so long before it lets others go first.
+const TURN: Duration = Duration::from_millis(100);
+
 impl Compiler {
-    /// Compiles a component.
-    pub(super) async fn compile(&self, component: &[u8]) -> Result<Trusted, CompileError> {
-        let time = Duration::from_millis(self.ms_max);
-        match tokio::time::timeout(time, self.run(component)).await {
-            Ok(result) => result,
-            Err(_elapsed) => Err(CompileError::TooSlow { ms: self.ms_max }),
+    /// Compiles a component, in the turns that a lane gives it.
+    pub(super) async fn compile(
+        &self,
+        component: &[u8],
+        tier: Tier,
+        lane: &Lane,
+    ) -> Result<Trusted, CompileError> {
+        let mut place = lane.enter().await;
+        let mut child = self.spawn(tier)?;
+        let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let mut exchange = std::pin::pin!(exchange(&mut child, component));
+        let mut left = Duration::from_millis(self.ms_max);
+        let (status, compiled, complaint) = loop {
+            let begun = Instant::now();
+            let asked_to_wait = async {
+                sleep(TURN).await;
+                place.wanted().await;
+            };
+            tokio::select! {
+                done = &mut exchange => break done.map_err(CompileError::Spawn)?,
+                () = sleep(left) => return Err(CompileError::TooSlow { ms: self.ms_max }),
+                () = asked_to_wait => (),
+            }
+            left = left.saturating_sub(begun.elapsed());
+            send(pid, Signal::STOP);
+            drop(place);
+            place = lane.enter_last().await;
+            send(pid, Signal::CONT);
+        };
+        if status.success() {
+            return Ok(Trusted::from_compiler(compiled));
         }
+        Err(self.explain(status.code(), complaint.trim()))
     }
 
-    async fn run(&self, component: &[u8]) -> Result<Trusted, CompileError> {
-        let mut child = Command::new(&self.program)
+    fn spawn(&self, tier: Tier) -> Result<Child, CompileError> {
+        Command::new(&self.program)
             .arg(COMMAND)
             .arg(self.mib_max.to_string())
             .arg(self.ms_max.div_ceil(1_000).to_string())
+            .args((tier == Tier::Baseline).then_some("--baseline"))
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(CompileError::Spawn)?;
-        let mut input = child.stdin.take();
-        let mut output = child.stdout.take();
-        let mut errors = child.stderr.take();
-        let (mut compiled, mut complaint) = (Vec::new(), String::new());
-        let feed = async {
-            if let Some(mut input) = input.take() {
-                // A child that fails early closes its end; its exit tells why.
-                let _ = input.write_all(component).await;
-            }
-        };
-        let read = async {
-            if let Some(output) = output.as_mut() {
-                let _ = output.read_to_end(&mut compiled).await;
-            }
-        };
-        let read_errors = async {
-            if let Some(errors) = errors.as_mut() {
-                let _ = errors.take(4_096).read_to_string(&mut complaint).await;
-            }
-        };
-        tokio::join!(feed, read, read_errors);
-        let status = child.wait().await.map_err(CompileError::Spawn)?;
-        if status.success() {
-            return Ok(Trusted::from_compiler(compiled));
-        }
-        Err(self.explain(status.code(), complaint.trim()))
+            .map_err(CompileError::Spawn)
     }
 
     fn explain(&self, code: Option<i32>, complaint: &str) -> CompileError {
@@ -112,19 +120,53 @@ impl Compiler {
     }
 }
 
+/// Feeds the child and takes what it hands back, until it has exited.
+async fn exchange(
+    child: &mut Child,
+    component: &[u8],
+) -> std::io::Result<(ExitStatus, Vec<u8>, String)> {
+    let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (mut compiled, mut complaint) = (Vec::new(), String::new());
+    let feed = async {
+        if let Some(mut input) = input {
+            // A child that fails early closes its end; its exit tells why.
+            let _ = input.write_all(component).await;
+        }
+    };
+    let read = async {
+        if let Some(mut output) = output {
+            let _ = output.read_to_end(&mut compiled).await;
+        }
+    };
+    let read_errors = async {
+        if let Some(errors) = errors {
+            let _ = errors.take(4_096).read_to_string(&mut complaint).await;
+        }
+    };
+    tokio::join!(feed, read, read_errors);
+    Ok((child.wait().await?, compiled, complaint))
+}
+
+fn send(to: Option<Pid>, signal: Signal) {
+    if let Some(to) = to {
+        // One that has exited by now needs no signal.
+        let _ = kill_process(to, signal);
+    }
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The compiler process: a component on stdin, compiled code on stdout, a
 /// complaint on stderr.
-pub(crate) fn worker_main(mib_max: u64, seconds_max: u64) -> ExitCode {
+pub(crate) fn worker_main(mib_max: u64, seconds_max: u64, tier: Tier) -> ExitCode {
     bound_self(mib_max, seconds_max);
     let mut component = Vec::new();
     if std::io::stdin().lock().read_to_end(&mut component).is_err() {
         return ExitCode::from(2);
     }
-    let compiled = match config::compiler_engine() {
+    let compiled = match config::compiler_engine(tier) {
         Ok(engine) => artifact::compile(&engine, &component),
         Err(error) => Err(error),
     };
@@ -142,6 +184,8 @@ pub(crate) fn worker_main(mib_max: u64, seconds_max: u64) -> ExitCode {
 }
 
 fn bound_self(mib_max: u64, seconds_max: u64) {
+    // One that is stopped would outlive a host that is killed.
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let bounds = [
         (Resource::As, mib_max << 20),
         (Resource::Cpu, seconds_max.saturating_mul(2).max(1)),

@@ -1,9 +1,13 @@
-//! How the engine is set up: once for code that runs, once for the compiler.
+//! How the engine is set up: for code that runs and for the compiler process,
+//! each of them for either tier.
 //!
 //! What decides the shape of compiled code is the same for both.
 
+use super::tier::Tier;
 use crate::limits::HostLimits;
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+};
 
 /// Stack of the guest's own frames.
 const WASM_STACK_BYTES: usize = 512 << 10;
@@ -17,8 +21,12 @@ const CORE_PARTS_MAX: u32 = 64;
 /// Parts that a component has on the average; the pools are sized for it.
 const CORE_PARTS_USUAL: u32 = 3;
 
-fn common() -> Config {
+fn common(tier: Tier) -> Config {
     let mut config = Config::new();
+    config.strategy(match tier {
+        Tier::Baseline => Strategy::Winch,
+        Tier::Optimized => Strategy::Cranelift,
+    });
     config.epoch_interruption(true);
     config.max_wasm_stack(WASM_STACK_BYTES);
     config.async_stack_size(ASYNC_STACK_BYTES);
@@ -28,12 +36,12 @@ fn common() -> Config {
 }
 
 /// The engine of the compiler process, which runs nothing.
-pub(super) fn compiler_engine() -> wasmtime::Result<Engine> {
-    Engine::new(&common())
+pub(super) fn compiler_engine(tier: Tier) -> wasmtime::Result<Engine> {
+    Engine::new(&common(tier))
 }
 
-/// The engine of the host.
-pub(super) fn host_engine(limits: &HostLimits) -> wasmtime::Result<Engine> {
+/// The engine of the host for code of a tier.
+pub(super) fn host_engine(limits: &HostLimits, tier: Tier) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     let instances = limits.instances_max;
     let parts = instances.saturating_mul(CORE_PARTS_USUAL);
@@ -54,7 +62,7 @@ pub(super) fn host_engine(limits: &HostLimits) -> wasmtime::Result<Engine> {
         .async_stack_keep_resident(64 << 10)
         .max_unused_warm_slots(64)
         .pagemap_scan(Enabled::Auto);
-    let mut config = common();
+    let mut config = common(tier);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)
 }

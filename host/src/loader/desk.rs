@@ -1,5 +1,6 @@
 //! The one task that owns the folder's state and the live table.
 
+mod jobs;
 mod swap;
 mod view;
 
@@ -8,27 +9,25 @@ use super::folder::{Folder, Stamp, is_of_a_module, manifest_of};
 use super::job::{JOBS_AT_ONCE, Workshop};
 use super::plan::Standing;
 use super::settle::{QUIET, Settling, Verdict};
-use super::{ModuleView, RESCAN, Refusal, RevisionView};
+use super::{ModuleView, RESCAN, RevisionView};
 use crate::call::Neighbours;
 use crate::crew::{Crew, StopSignal};
 use crate::engine::{Engine, Slots};
 use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::live::Live;
-use crate::pool::Service;
 use crate::publish::{Publisher, Snapshots, published};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::telemetry::Announcer;
-use futures::FutureExt;
+use jobs::{Optimizing, Outcome};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
-use tracing::{info, warn};
+use tracing::warn;
 
 /// What others see of the loader.
 #[derive(Clone)]
@@ -83,6 +82,8 @@ struct Module {
     loading: bool,
     /// A newer save waits for the one that is loading.
     again: bool,
+    /// Better code for what is live is being compiled.
+    optimizing: Option<Optimizing>,
     live: Option<Revision>,
     /// Loaded, and kept from being live by a conflict alone.
     parked: Option<Revision>,
@@ -96,15 +97,6 @@ struct Revision {
     standing: Standing,
     load_ms: u64,
     live_since: SystemTime,
-}
-
-/// What came of loading a file.
-struct Outcome {
-    file: String,
-    module_id: u64,
-    started: Instant,
-    batch: u64,
-    loaded: Result<Arc<Service>, Refusal>,
 }
 
 /// Revisions before the live one that are listed.
@@ -136,6 +128,7 @@ impl Loader {
             slots: tools.slots,
             crew: tools.crew,
             jobs: Lane::new(JOBS_AT_ONCE),
+            fast_reload: settings.fast_reload,
         };
         let (views, seen) = published(Vec::new());
         let ready = watch::Sender::new(false);
@@ -306,65 +299,6 @@ impl Loader {
 
     fn wake_at(&mut self, at: Instant) {
         self.look_again = Some(self.look_again.map_or(at, |known| known.min(at)));
-    }
-
-    /// Begins to load a file, or notes that it must be loaded once more.
-    fn begin(&mut self, file: &str) {
-        let Some(module) = self.modules.get_mut(file) else { return };
-        if module.loading {
-            module.again = true;
-            return;
-        }
-        module.loading = true;
-        let live = module.live.as_ref().map(|revision| &revision.standing.service);
-        let registration =
-            live.map(|live| (live.declaration.name.clone(), live.registration.clone()));
-        let module_id = module.id;
-        let (file, batch, started) = (file.to_owned(), self.batch, Instant::now());
-        let (workshop, sender) = (self.workshop.clone(), self.results.0.clone());
-        self.workshop.crew.hire("load", |mut stop| async move {
-            let loaded = tokio::select! {
-                () = stop.stopped() => return,
-                loaded = AssertUnwindSafe(workshop.load(file.clone(), registration))
-                    .catch_unwind() => loaded.unwrap_or(Err(Refusal::Lost)),
-            };
-            // The loader has stopped when nobody listens.
-            let _ = sender.send(Outcome { file, module_id, started, batch, loaded }).await;
-        });
-    }
-
-    fn take_outcome(&mut self, outcome: Outcome) {
-        let Outcome { file, module_id, started, batch, loaded } = outcome;
-        let module = self.modules.get_mut(&file).filter(|module| module.id == module_id);
-        let Some(module) = module else {
-            info!(file, "was removed while it was loading");
-            return;
-        };
-        module.loading = false;
-        let again = std::mem::take(&mut module.again);
-        match loaded {
-            Ok(service) => {
-                let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                let batch = module.live.is_none().then_some(batch);
-                let standing = Standing { service, batch };
-                let revision = Revision { standing, load_ms, live_since: SystemTime::now() };
-                self.present(&file, revision);
-            }
-            Err(refusal) => {
-                module.parked = None;
-                if refusal.is_passing() {
-                    // The next look through the folder tries it again.
-                    module.taken = None;
-                }
-                self.refuse(&file, &refusal);
-            }
-        }
-        if again {
-            self.begin(&file);
-        } else {
-            self.awaited.remove(&file);
-        }
-        self.render();
     }
 
     fn reclaim(&self) {

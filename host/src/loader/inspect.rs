@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::folder::{Folder, ReadLimits};
-use super::job::Workshop;
+use super::job::{Loaded, Workshop};
 use super::verify::verify;
 use crate::call::{Answer, CallContext, DirectoryEntry, Hop, Neighbours, OutgoingCall};
 use crate::crew::Crew;
@@ -48,8 +48,9 @@ pub(crate) async fn inspect(path: &Path, program: PathBuf) -> Result<Inspection,
         slots: Slots::new(limits.instances_max),
         crew: Crew::default(),
         jobs: Lane::new(1),
+        fast_reload: false,
     };
-    let service = Arc::new(workshop).load(file, None).await?;
+    let Loaded { service, .. } = Arc::new(workshop).load(file, None).await?;
     let (world, imports, bytes) = (verified.world, verified.imports, loaded.wasm.len());
     Ok(Inspection { service, world, imports, bytes })
 }

@@ -1,13 +1,13 @@
 //! Loads one module: everything between the folder and the plan.
 
 use super::Refusal;
-use super::folder::{Folder, Loaded, ReadLimits, module_name};
+use super::folder::{self, Folder, ReadLimits, module_name};
 use super::verify::{Verified, verify};
 use crate::call::Neighbours;
 use crate::crew::Crew;
 use crate::declaration::Declaration;
 use crate::digest::Digest;
-use crate::engine::{Engine, GuestHost, GuestLog, Prepared, Slots, World};
+use crate::engine::{Compiled, Engine, GuestHost, GuestLog, Prepared, Slots, Tier, World};
 use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::manifest::Manifest;
@@ -26,13 +26,22 @@ pub(super) struct Workshop {
     pub(super) crew: Crew,
     /// Modules held in memory at once while they load.
     pub(super) jobs: Lane,
+    /// For modules whose manifest does not say.
+    pub(super) fast_reload: bool,
 }
 
 /// Modules held in memory at once while they load.
 pub(super) const JOBS_AT_ONCE: usize = 8;
 
+/// A service that can be published, and what a better one is made from when
+/// its code was compiled in a hurry.
+pub(super) struct Loaded {
+    pub(super) service: Arc<Service>,
+    pub(super) sound: Option<Arc<Sound>>,
+}
+
 /// A module whose bytes are verified and whose manifest is believed.
-struct Sound {
+pub(super) struct Sound {
     module: Name,
     digest: Digest,
     manifest: Manifest,
@@ -40,35 +49,64 @@ struct Sound {
 }
 
 impl Workshop {
-    /// Loads a file. `registration` is the id of the service it gave before.
+    /// Loads a file. `before` is the service that it gave until now.
     pub(super) async fn load(
         self: Arc<Self>,
         file: String,
-        registration: Option<(Name, String)>,
-    ) -> Result<Arc<Service>, Refusal> {
+        before: Option<Arc<Service>>,
+    ) -> Result<Loaded, Refusal> {
         let _place = self.jobs.enter().await;
         let workshop = self.clone();
         let sound = spawn_blocking(move || workshop.read(&file)).await;
         let sound = sound.map_err(|_| Refusal::Lost)??;
-        let compiled = self.engine.compile(&sound.verified.component).await?;
-        let world = sound.verified.world;
-        let declaration = match world {
+        let is_in_a_hurry = sound.manifest.fast_reload.unwrap_or(self.fast_reload);
+        let tier = if is_in_a_hurry { Tier::Baseline } else { Tier::Optimized };
+        let compiled = self.engine.compile(&sound.verified.component, tier).await?;
+        let declaration = match sound.verified.world {
             World::Picolet => self.describe(&compiled, &sound).await?,
             World::WasiHttp2 | World::WasiHttp3 => {
                 Declaration::of_proxy(&sound.module, &sound.manifest)?
             }
         };
-        let host = self.guest_host(declaration.name.as_str(), &sound);
-        let prepared = self.engine.prepare(&compiled, world, sound.manifest.isolation, host)?;
-        let registration = match registration {
-            Some((name, id)) if name == declaration.name => id,
-            _ => uuid::Uuid::new_v4().to_string(),
-        };
+        let same = before.as_ref().filter(|before| before.declaration.name == declaration.name);
+        let registration = same.map_or_else(new_registration, |same| same.registration.clone());
+        let service = self.make(&sound, &compiled, declaration, registration)?;
+        if let Some(before) = before {
+            service.warm_up(&before).await;
+        }
+        let is_best = compiled.tier == Tier::Optimized;
+        Ok(Loaded { service, sound: (!is_best).then(|| Arc::new(sound)) })
+    }
+
+    /// Makes a service again, of the same bytes, with the best code there is.
+    pub(super) async fn optimize(
+        &self,
+        sound: &Sound,
+        before: &Service,
+    ) -> Result<Arc<Service>, Refusal> {
+        let compiled = self.engine.compile(&sound.verified.component, Tier::Optimized).await?;
+        let (declaration, registration) = (before.declaration.clone(), before.registration.clone());
+        let service = self.make(sound, &compiled, declaration, registration)?;
+        service.warm_up(before).await;
+        Ok(service)
+    }
+
+    fn make(
+        &self,
+        sound: &Sound,
+        compiled: &Compiled,
+        declaration: Declaration,
+        registration: String,
+    ) -> Result<Arc<Service>, Refusal> {
+        let host = self.guest_host(declaration.name.as_str(), sound);
+        let (world, isolation) = (sound.verified.world, sound.manifest.isolation);
+        let prepared = self.engine.prepare(compiled, world, isolation, host)?;
         Ok(Service::new(Parts {
-            module: sound.module,
+            module: sound.module.clone(),
             declaration,
             digest: sound.digest,
-            manifest: sound.manifest,
+            tier: compiled.tier,
+            manifest: sound.manifest.clone(),
             registration,
             prepared,
             slots: self.slots.clone(),
@@ -82,7 +120,7 @@ impl Workshop {
             module_bytes_max: self.limits.module_bytes_max,
             manifest_bytes_max: self.limits.manifest_bytes_max,
         };
-        let Loaded { wasm, manifest: text } = self.folder.read(file, &limits)?;
+        let folder::Loaded { wasm, manifest: text } = self.folder.read(file, &limits)?;
         let manifest_file = format!("{module}.toml");
         let text = text.unwrap_or_default();
         let manifest = Manifest::parse(&text, &manifest_file).map_err(Refusal::Manifest)?;
@@ -91,11 +129,7 @@ impl Workshop {
         Ok(Sound { module, digest, manifest, verified })
     }
 
-    async fn describe(
-        &self,
-        compiled: &crate::engine::Compiled,
-        sound: &Sound,
-    ) -> Result<Declaration, Refusal> {
+    async fn describe(&self, compiled: &Compiled, sound: &Sound) -> Result<Declaration, Refusal> {
         let host = self.guest_host(sound.module.as_str(), sound);
         let prepared =
             self.engine.prepare(compiled, World::Picolet, sound.manifest.isolation, host)?;
@@ -117,4 +151,8 @@ impl Workshop {
             slots: self.slots.clone(),
         })
     }
+}
+
+fn new_registration() -> String {
+    uuid::Uuid::new_v4().to_string()
 }

@@ -2,25 +2,44 @@
 
 use crate::engine::{Blueprint, Instance, Keeper, Slots};
 use crate::fault::Fault;
+use crate::limits::ModuleLimits;
+use crate::manifest::Isolation;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// Calls an instance may serve, drawn anew for each, so that nobody leans on
 /// memory that outlives a call.
 const CALLS: RangeInclusive<u64> = 5_000..=20_000;
 /// Seconds an instance may stay idle, drawn likewise.
 const IDLE_SECONDS: RangeInclusive<u64> = 30..=90;
+/// Instances made ahead of need.
+const AHEAD_MAX: usize = 32;
 
-/// Idle instances of one revision. The one that came back last goes out first,
-/// so those that are not needed grow old.
+/// Idle instances of one revision. The one that came last goes out first, so
+/// those that are not needed grow old.
+///
+/// Where every call gets an instance of its own, what calls took is made again
+/// beside them, many at once, and what they leave is dropped there too.
 pub(super) struct Instances {
     blueprint: Blueprint,
-    idle: Mutex<Vec<Idle>>,
+    shelf: Mutex<Shelf>,
+    isolation: Isolation,
     kept_max: usize,
+    wall: Duration,
     slots: Arc<Slots>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    idle: Vec<Idle>,
+    /// Have served their only call.
+    spent: Vec<Instance>,
+    /// Calls since the shelf was last stocked.
+    taken: usize,
+    is_being_stocked: bool,
 }
 
 struct Idle {
@@ -43,9 +62,15 @@ pub(super) struct Lent {
 }
 
 impl Instances {
-    pub(super) fn new(blueprint: Blueprint, kept_max: usize, slots: &Arc<Slots>) -> Arc<Self> {
-        let slots = slots.clone();
-        let instances = Arc::new(Self { blueprint, idle: Mutex::default(), kept_max, slots });
+    pub(super) fn new(
+        blueprint: Blueprint,
+        isolation: Isolation,
+        limits: &ModuleLimits,
+        slots: &Arc<Slots>,
+    ) -> Arc<Self> {
+        let (slots, wall, kept_max) = (slots.clone(), limits.wall(), limits.kept);
+        let shelf = Mutex::default();
+        let instances = Arc::new(Self { blueprint, shelf, isolation, kept_max, wall, slots });
         let keeper: Weak<dyn Keeper> = Arc::downgrade(&instances) as Weak<dyn Keeper>;
         instances.slots.enlist(keeper);
         instances
@@ -53,12 +78,14 @@ impl Instances {
 
     /// How many wait.
     pub(super) fn idle(&self) -> usize {
-        self.lock().len()
+        self.lock().idle.len()
     }
 
     /// Lends one that waits.
     pub(super) fn lend_idle(&self) -> Option<Lent> {
-        let Idle { instance, loan, .. } = self.lock().pop()?;
+        let mut shelf = self.lock();
+        shelf.taken += 1;
+        let Idle { instance, loan, .. } = shelf.idle.pop()?;
         Some(Lent { instance, loan })
     }
 
@@ -70,35 +97,90 @@ impl Instances {
         }
     }
 
-    /// Takes one back after a call that ended cleanly.
-    pub(super) fn keep(&self, instance: Instance, mut loan: Loan, now: Instant) {
+    /// Takes one back after a call that ended cleanly. True when somebody has to
+    /// [stock](Self::stock) the shelf.
+    #[must_use]
+    pub(super) fn keep(&self, instance: Instance, mut loan: Loan, now: Instant) -> bool {
+        if self.isolation == Isolation::Call {
+            return self.put_away(instance);
+        }
         loan.calls_left = loan.calls_left.saturating_sub(1);
-        if loan.calls_left == 0 {
-            return;
+        if 0 < loan.calls_left {
+            let mut shelf = self.lock();
+            if shelf.idle.len() < self.kept_max {
+                shelf.idle.push(Idle { instance, since: now, loan });
+            }
         }
-        let mut idle = self.lock();
-        if idle.len() < self.kept_max {
-            idle.push(Idle { instance, since: now, loan });
+        false
+    }
+
+    /// Takes one that has served its only call. True as in [`Self::keep`].
+    fn put_away(&self, instance: Instance) -> bool {
+        let mut shelf = self.lock();
+        if shelf.spent.len() < self.ahead_max() {
+            shelf.spent.push(instance);
         }
+        let runs_low =
+            !shelf.is_being_stocked && shelf.idle.len() < shelf.taken.min(self.ahead_max());
+        shelf.is_being_stocked |= runs_low;
+        runs_low
+    }
+
+    /// Drops what was put away, and makes as many as were taken since the last
+    /// time.
+    pub(super) async fn stock(&self) {
+        let (spent, wanted) = {
+            let mut shelf = self.lock();
+            let wanted = std::mem::take(&mut shelf.taken).min(self.ahead_max());
+            (std::mem::take(&mut shelf.spent), wanted)
+        };
+        // Their places are free before new ones are made.
+        drop(spent);
+        self.make_ahead(wanted).await;
+        self.lock().is_being_stocked = false;
+    }
+
+    /// Makes instances until so many wait. Who fails is left to the call that
+    /// needs it: that one tells its caller why.
+    pub(super) async fn make_ahead(&self, wanted: usize) {
+        let wanted = wanted.min(self.ahead_max());
+        while self.idle() < wanted {
+            let Ok(Ok(instance)) = timeout(self.wall, self.blueprint.instantiate()).await else {
+                return;
+            };
+            let idle = Idle { instance, since: Instant::now(), loan: Loan::draw() };
+            self.lock().idle.push(idle);
+        }
+    }
+
+    fn ahead_max(&self) -> usize {
+        self.kept_max.min(AHEAD_MAX)
     }
 
     /// Drops those that have been idle for too long.
     pub(super) fn reclaim(&self, now: Instant) {
         let is_kept = |idle: &mut Idle| now < idle.since + idle.loan.idle_max;
-        let gone: Vec<Idle> = self.lock().extract_if(.., |idle| !is_kept(idle)).collect();
+        let gone: (Vec<Idle>, Vec<Instance>) = {
+            let mut shelf = self.lock();
+            let spent = std::mem::take(&mut shelf.spent);
+            (shelf.idle.extract_if(.., |idle| !is_kept(idle)).collect(), spent)
+        };
         // Outside the lock: what takes longest is dropping them.
         drop(gone);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Keeper for Instances {
     fn give_up_one(&self) -> bool {
-        let given_up = self.lock().pop();
-        given_up.is_some()
+        let mut shelf = self.lock();
+        let spent = shelf.spent.pop();
+        let idle = if spent.is_none() { shelf.idle.pop() } else { None };
+        drop(shelf);
+        spent.is_some() || idle.is_some()
     }
 }
 

@@ -51,3 +51,24 @@ pub(crate) fn sockets(pid: u32) -> usize {
     let targets = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
     targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
 }
+
+/// Processes that a process has started and that still run.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let parent = pid.to_string();
+    pids.filter(|pid| stat(*pid).get(1) == Some(&parent)).collect()
+}
+
+/// Whether a process was stopped by a signal.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    stat(pid).first().is_some_and(|state| state == "T")
+}
+
+/// State, parent and so on, nothing of a process that has ended.
+fn stat(pid: u32) -> Vec<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before it may hold anything.
+    let after = stat.rsplit_once(") ").map(|(_, after)| after).unwrap_or_default();
+    after.split(' ').map(str::to_owned).collect()
+}

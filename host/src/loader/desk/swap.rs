@@ -3,6 +3,7 @@
 use super::super::Refusal;
 use super::super::plan::{Plan, Standing, admit, without};
 use super::{HISTORY_MAX, Loader, Revision};
+use crate::engine::Tier;
 use crate::live::Live;
 use crate::name::Name;
 use crate::pool::Service;
@@ -54,7 +55,11 @@ impl Loader {
         module.refusal = None;
         module.parked = None;
         let before = module.live.replace(revision);
-        if let Some(before) = &before {
+        let is_same = before.as_ref().is_some_and(|before| {
+            let before = &before.standing.service;
+            (before.digest, before.tier) == (service.digest, Tier::Baseline)
+        });
+        if let Some(before) = before.as_ref().filter(|_| !is_same) {
             module.before.insert(0, before.view());
             module.before.truncate(HISTORY_MAX);
         }
@@ -62,7 +67,11 @@ impl Loader {
         drop(self.live.publish(live));
         let record = service.record(&self.domain, &self.node);
         self.registry.put_local(&service.manifest.key, record);
-        let verb = if before.is_some() { "swapped" } else { "serving" };
+        let verb = match &before {
+            Some(_) if is_same => "optimized",
+            Some(_) => "swapped",
+            None => "serving",
+        };
         if let Some(before) = before {
             let before = before.standing.service;
             if before.registration != service.registration

@@ -27,6 +27,7 @@ impl Revision {
             service: service.declaration.name.to_string(),
             version: service.declaration.version.to_string(),
             digest: service.digest,
+            tier: service.tier,
             load_ms: self.load_ms,
             live_since: self.live_since,
         }
