@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{Instrument, debug_span, error};
@@ -57,8 +58,20 @@ impl Crew {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.hire_on(&Handle::current(), role, work);
+    }
+
+    /// The same on other threads.
+    pub(crate) fn hire_on<F>(
+        &self,
+        threads: &Handle,
+        role: &'static str,
+        work: impl FnOnce(StopSignal) -> F,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let signal = self.stop_signal();
-        if *signal.0.borrow() {
+        if self.is_disbanding() {
             return;
         }
         let mut tasks = self.shared.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,7 +79,12 @@ impl Crew {
         while let Some(ended) = tasks.try_join_next() {
             self.count(&ended);
         }
-        tasks.spawn(work(signal).instrument(debug_span!("task", role)));
+        tasks.spawn_on(work(signal).instrument(debug_span!("task", role)), threads);
+    }
+
+    /// Whether tasks are hired no more.
+    pub(crate) fn is_disbanding(&self) -> bool {
+        *self.shared.stop.borrow()
     }
 
     /// What tasks are told with.

@@ -13,6 +13,7 @@ mod instance;
 mod limit;
 mod meter;
 mod proxy;
+mod pulse;
 mod slots;
 mod state;
 mod stream;
@@ -22,13 +23,15 @@ pub(crate) use bindings::{client, context, directory, prompt, types};
 pub(crate) use cache::Cache;
 pub(crate) use compile::{COMMAND as COMPILE_COMMAND, CompileError, Compiler, worker_main};
 pub(crate) use guest_log::GuestLog;
-pub(crate) use instance::{Answered, Blueprint, Head, HeadBody, Instance, Left, Shortage};
+pub(crate) use instance::{Answered, Blueprint, Effort, Head, HeadBody, Instance, Left, Shortage};
 pub(crate) use proxy::ProxyRunner;
+pub(crate) use pulse::Pulse;
 pub(crate) use slots::{Keeper, Slots};
 pub(crate) use state::{AnswerToCome, GuestHost, Place, State};
 pub(crate) use stream::{lift_body, lower, render, whole};
 pub(crate) use tier::Tier;
 
+use crate::background::Background;
 use crate::declaration::{RawDeclaration, RawMethod};
 use crate::digest::Digest;
 use crate::fault::Fault;
@@ -55,6 +58,7 @@ pub(crate) enum World {
 /// Compiles, prepares and describes guests. One for each host.
 pub(crate) struct Engine {
     rooms: Arc<Rooms>,
+    background: Background,
     compiler: Compiler,
     compiles: Lane,
     cache: Option<Cache>,
@@ -80,6 +84,8 @@ pub(crate) enum EngineError {
     Compile(#[from] CompileError),
     #[error("compiled code cannot be loaded: {0:#}")]
     Load(wasmtime::Error),
+    #[error("threads for guests that compute cannot be started: {0}")]
+    Threads(std::io::Error),
     #[error("{0}")]
     Link(String),
     #[error("describe takes longer than {ms} ms")]
@@ -98,11 +104,22 @@ impl Engine {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             rooms: Rooms::new(limits).map_err(EngineError::Load)?,
+            background: Background::start().map_err(EngineError::Threads)?,
             compiles: Lane::new(limits.compiles_max.min(cores)),
             describe_ms_max: limits.describe_ms_max,
             compiler,
             cache,
         })
+    }
+
+    /// Where its guests go on that compute.
+    pub(crate) fn background(&self) -> Background {
+        self.background.clone()
+    }
+
+    /// The clock of its guests.
+    pub(crate) fn pulse(&self) -> Arc<Pulse> {
+        self.rooms.pulse.clone()
     }
 
     /// Code of a component, by the compiler that is asked for or a better one

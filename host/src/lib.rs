@@ -5,6 +5,7 @@
 
 mod admin;
 mod app;
+mod background;
 mod block;
 mod call;
 mod capability;

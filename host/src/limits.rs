@@ -183,8 +183,9 @@ impl ModuleLimits {
 /// Calls of one service that may run at once.
 pub(crate) const CONCURRENCY: RangeInclusive<u64> = 1..=1_024;
 
-/// How often the engine looks whether a guest has computed too long.
-pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(10);
+/// How often the engine interrupts a guest that computes. Between two ticks it
+/// has its thread for itself.
+pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(1);
 
 /// How a lease of an external record runs.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@
 //! permit.
 
 mod answer;
+mod demote;
 mod instances;
 
 use crate::call::{Answer, Call, CallContext, Hop};
@@ -19,6 +20,7 @@ use crate::limits::ModuleLimits;
 use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::record::{Record, RecordDate};
+use demote::{Demotable, Lost};
 use futures::FutureExt;
 use instances::{Instances, Lent};
 use std::sync::Arc;
@@ -187,7 +189,9 @@ impl Service {
                 timeout_at(until, instances.lend_new()).await.map_err(late)??
             }
         };
-        let Answered { head, left } = instance.call(call, hop, now).await;
+        let (effort, background) = (instance.effort(), instances.background());
+        let call = instance.call(call, hop, now);
+        let Answered { head, left } = Demotable::new(call, effort, background, &self.crew).await?;
         let rest = match left {
             Left::Gone => None,
             Left::Done(instance) => {
@@ -198,6 +202,7 @@ impl Service {
             }
             Left::Working(working) => {
                 let (home, crew) = (Arc::downgrade(instances), self.crew.clone());
+                let effort = working.effort();
                 let rest = async move {
                     let instance = working.finish().await?;
                     if let Some(home) = home.upgrade()
@@ -207,7 +212,8 @@ impl Service {
                     }
                     Ok(())
                 };
-                Some(rest.boxed())
+                let rest = Demotable::new(rest, effort, background, &self.crew);
+                Some(rest.map(|worked| worked?).boxed())
             }
         };
         let bytes_max = self.limits().response_body_bytes;
@@ -276,4 +282,10 @@ fn stock(instances: Arc<Instances>, crew: &Crew) {
             () = stop.stopped() => (),
         }
     });
+}
+
+impl From<Lost> for Fault {
+    fn from(_: Lost) -> Self {
+        Self::Stopping
+    }
 }

@@ -8,9 +8,11 @@
 use super::bindings::{Picoservice, PicoservicePre, declared, types};
 use super::drive::{Driver, Late};
 use super::limit::Limit;
+use super::pulse::Running;
 use super::slots::Slot;
 use super::state::{Beside, CpuSpent, GuestHost, State};
 use super::stream;
+use crate::background::Background;
 use crate::block;
 use crate::call::{Call, CallBody, CallHead, Hop};
 use crate::fault::Fault;
@@ -66,9 +68,15 @@ impl Blueprint {
         Self { pre, host }
     }
 
+    /// Where calls go on that compute.
+    pub(crate) fn background(&self) -> &Background {
+        &self.host.background
+    }
+
     /// Makes an instance. Its start code runs under the same bounds as a call.
     pub(crate) async fn instantiate(&self) -> Result<Instance, Shortage> {
         let slot = self.host.slots.take().ok_or(Shortage::NoSlot)?;
+        let _running = self.host.pulse.run();
         let mut store = new_store(self.pre.engine(), &self.host);
         let exports = self.pre.instantiate_async(&mut store).await.map_err(Shortage::of)?;
         let beside = store.data().beside.clone();
@@ -122,8 +130,14 @@ pub(super) fn fault_of(host: &GuestHost, error: &wasmtime::Error, memory_refused
 }
 
 impl Instance {
+    /// How long the call takes that it is lent to.
+    pub(crate) fn effort(&self) -> Effort {
+        Effort(self.beside.clone())
+    }
+
     /// Asks what the module declares.
     pub(super) async fn describe(&mut self) -> wasmtime::Result<declared::Declaration> {
+        let _running = self.store.data().host.pulse.run();
         self.exports.picolet_service_service().call_describe(&mut self.store).await
     }
 
@@ -139,6 +153,7 @@ impl Instance {
         hop: Arc<Hop>,
         now: Instant,
     ) -> Answered {
+        let running = self.store.data().host.pulse.run();
         let mut context = call.context.clone();
         let limits = &self.store.data().host.limits;
         let whole = Limit::of_all(context.deadline, now, limits);
@@ -155,7 +170,8 @@ impl Instance {
             }
             Ok(Ok(Entered { head, drained, .. })) => {
                 driver.extend(whole.until);
-                let working = Working { instance: self, driver, id, drained, limit: whole };
+                let instance = self;
+                let working = Working { instance, driver, id, drained, limit: whole, running };
                 Answered { head, left: Left::Working(Box::new(working)) }
             }
             Ok(Err(error)) => Answered { head: Err(self.stopped(id, &error)), left: Left::Gone },
@@ -246,13 +262,29 @@ pub(crate) struct Working {
     id: u64,
     drained: Option<oneshot::Receiver<stream::Never>>,
     limit: Limit,
+    running: Running,
+}
+
+/// Tells whether a call computes for long.
+pub(crate) struct Effort(Arc<Beside>);
+
+impl Effort {
+    /// From its second tick on it does.
+    pub(crate) fn is_long(&self) -> bool {
+        self.0.meter.is_long()
+    }
 }
 
 impl Working {
+    /// How long it takes.
+    pub(crate) fn effort(&self) -> Effort {
+        self.instance.effort()
+    }
+
     /// Lets the guest work until it is done. Gives the instance, which can
     /// serve again.
     pub(crate) async fn finish(self) -> Result<Instance, Fault> {
-        let Self { mut instance, mut driver, id, drained, limit } = self;
+        let Self { mut instance, mut driver, id, drained, limit, running: _running } = self;
         let work = instance.store.run_concurrent(async move |accessor: &Accessor<State>| {
             if let Some(drained) = drained {
                 let _ = drained.await;

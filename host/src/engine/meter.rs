@@ -2,7 +2,7 @@
 //!
 //! The engine's ticks interrupt a guest that computes; whoever polls its store
 //! reports when it came to rest. Between the first tick after a rest and the
-//! next rest the guest was computing. A burst shorter than a tick may go
+//! next rest the guest was computing. A burst shorter than two ticks may go
 //! uncounted. No clock of its own: the callers say what time it is.
 
 use crate::limits::EPOCH_TICK;
@@ -11,11 +11,23 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// What a tick has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Burst {
+    /// The guest may just have begun.
+    Young,
+    /// It has computed since the tick before, and has to yield. In all it has
+    /// computed for so long.
+    Long { spent: Duration },
+}
+
 /// Counts the computing time of one call.
 #[derive(Debug, Default)]
 pub(crate) struct CpuMeter {
     /// A tick has met this call; most calls are over before one does.
     has_begun: AtomicBool,
+    /// Two ticks have met it in one burst.
+    is_long: AtomicBool,
     reading: Mutex<Reading>,
 }
 
@@ -33,19 +45,24 @@ impl CpuMeter {
     pub(super) fn reset(&self) {
         if self.has_begun.swap(false, Relaxed) {
             *self.lock() = Reading::default();
+            self.is_long.store(false, Relaxed);
         }
     }
 
-    /// A tick met the guest computing, and makes it yield. Gives the time that
-    /// it has computed by now.
-    pub(super) fn tick(&self, now: Instant) -> Duration {
+    /// A tick met the guest computing.
+    pub(super) fn tick(&self, now: Instant) -> Burst {
         self.has_begun.store(true, Relaxed);
         let mut reading = self.lock();
-        if let Some(since) = reading.running_since.replace(now) {
-            reading.spent += at_most_a_tick(since, now);
-        }
+        let Some(since) = reading.running_since.replace(now) else { return Burst::Young };
+        reading.spent += at_most_a_tick(since, now);
         reading.is_yielding = true;
-        reading.spent
+        self.is_long.store(true, Relaxed);
+        Burst::Long { spent: reading.spent }
+    }
+
+    /// Whether this call has computed for long.
+    pub(super) fn is_long(&self) -> bool {
+        self.is_long.load(Relaxed)
     }
 
     /// The guest came to rest.
@@ -78,22 +95,23 @@ fn at_most_a_tick(since: Instant, now: Instant) -> Duration {
 mod tests {
     use super::*;
 
-    /// Replays `t`ick (with the rest it forces), `p`ause, `+N` milliseconds.
+    /// Replays `t`ick (with the rest it forces), `p`ause, `+N` tenths of a tick.
     #[track_caller]
-    fn check(script: &str, expected_ms: u64) {
+    fn check(script: &str, expected: u32) {
         let (meter, mut now) = (CpuMeter::default(), Instant::now());
         for step in script.split_whitespace() {
             match step {
                 "t" => {
-                    meter.tick(now);
-                    meter.paused(|| now);
+                    if meter.tick(now) != Burst::Young {
+                        meter.paused(|| now);
+                    }
                 }
                 "p" => meter.paused(|| now),
-                wait => now += Duration::from_millis(wait[1..].parse().unwrap()),
+                wait => now += EPOCH_TICK / 10 * wait[1..].parse::<u32>().unwrap(),
             }
         }
         let spent = meter.lock().spent;
-        assert_eq!(spent, Duration::from_millis(expected_ms), "script {script:?}");
+        assert_eq!(spent, EPOCH_TICK / 10 * expected, "script {script:?}");
     }
 
     #[test]
@@ -103,5 +121,20 @@ mod tests {
         check("p +500 t p +500 t p +500 t p", 0);
         check("t +10 t +2 p +500 t +3 p", 15);
         check("t +80 t +80 t", 20);
+    }
+
+    #[test]
+    fn a_burst_is_long_from_its_second_tick_on() {
+        let (meter, now) = (CpuMeter::default(), Instant::now());
+        for _ in 0..3 {
+            assert_eq!(meter.tick(now), Burst::Young);
+            meter.paused(|| now);
+        }
+        assert!(!meter.is_long());
+        meter.tick(now);
+        assert_eq!(meter.tick(now + EPOCH_TICK), Burst::Long { spent: EPOCH_TICK });
+        assert!(meter.is_long());
+        meter.reset();
+        assert!(!meter.is_long());
     }
 }

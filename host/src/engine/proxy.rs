@@ -6,6 +6,7 @@
 
 use super::instance::{fault_of, new_store};
 use super::limit::Limit;
+use super::pulse::Running;
 use super::slots::Slot;
 use super::state::{Beside, GuestHost, State};
 use crate::call::{Answer, AnswerBody, Call, CallBody, CallContext, CallHead, Hop};
@@ -16,10 +17,13 @@ use futures::channel::oneshot;
 use futures::{Stream, StreamExt, ready};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::error;
@@ -79,6 +83,8 @@ struct Worker {
     tickets: Mutex<Vec<Weak<Ticket>>>,
     serving: Arc<Mutex<Option<Serving>>>,
     _slot: Slot,
+    /// All its life: it may compute when it has no call.
+    _running: Running,
 }
 
 /// Every place for an instance is taken.
@@ -118,7 +124,13 @@ impl ProxyRunner {
         let request = into_request(call.head, call.body)?;
         // Dropped unsent when the caller leaves or the time is over.
         let (answered, unanswered) = oneshot::channel();
-        let handled = self.handler.handle((ticket.clone(), unanswered), request);
+        let background = self.background();
+        let mut handled = pin!(self.handler.handle((ticket.clone(), unanswered), request));
+        let handled = poll_fn(|cx| {
+            // Tasks of instances start wherever this seems to be polled.
+            let _there = background.as_ref().map(Handle::enter);
+            handled.as_mut().poll(cx)
+        });
         let response = match tokio::time::timeout_at(until_answered.until, handled).await {
             Ok(Ok(response)) => {
                 let _ = answered.send(());
@@ -136,6 +148,12 @@ impl ProxyRunner {
             AnswerBody::Stream(Box::pin(Held { chunks: whole, _held: held }))
         };
         Ok(Answer { status: parts.status, headers: parts.headers, body })
+    }
+
+    /// Where new instances run, when their kind has been found computing.
+    fn background(&self) -> Option<Handle> {
+        let computes = self.host.computes.load(Ordering::Relaxed);
+        computes.then(|| self.host.background.handle().clone())
     }
 
     fn fault(&self, ticket: &Ticket, error: &wasmtime::Error) -> Fault {
@@ -196,6 +214,7 @@ impl HandlerState for Supply {
             ProxyPre::P2(pre) => pre.engine(),
             ProxyPre::P3(pre) => pre.engine(),
         };
+        let running = self.host.pulse.run();
         let mut store = new_store(engine, &self.host);
         let beside = store.data().beside.clone();
         let proxy = self.pre.instantiate_async(&mut store).await?;
@@ -214,6 +233,7 @@ impl HandlerState for Supply {
                 tickets: Mutex::default(),
                 serving,
                 _slot: slot,
+                _running: running,
             },
         })
     }

@@ -1,14 +1,16 @@
 //! What a store knows: the guest's world, its bounds, and the calls it serves.
 
 use super::guest_log::{CurrentRequest, GuestLog};
-use super::meter::CpuMeter;
+use super::meter::{Burst, CpuMeter};
+use super::pulse::Pulse;
 use super::slots::Slots;
+use crate::background::Background;
 use crate::call::{Answer, CallContext, Hop, Neighbours};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
@@ -26,6 +28,11 @@ pub(crate) struct GuestHost {
     pub(crate) neighbours: Arc<dyn Neighbours>,
     pub(crate) log: Arc<GuestLog>,
     pub(crate) slots: Arc<Slots>,
+    pub(crate) pulse: Arc<Pulse>,
+    /// Where guests go on that compute.
+    pub(crate) background: Background,
+    /// Whether one of its guests has computed for long.
+    pub(crate) computes: AtomicBool,
 }
 
 impl GuestHost {
@@ -157,10 +164,14 @@ impl State {
         mut store: StoreContextMut<'_, Self>,
     ) -> wasmtime::Result<UpdateDeadline> {
         let state = store.data_mut();
-        if state.host.limits.cpu() < state.beside.meter.tick(Instant::now()) {
-            return Err(CpuSpent.into());
+        match state.beside.meter.tick(Instant::now()) {
+            Burst::Young => Ok(UpdateDeadline::Continue(1)),
+            Burst::Long { spent } if state.host.limits.cpu() < spent => Err(CpuSpent.into()),
+            Burst::Long { .. } => {
+                state.host.computes.store(true, Ordering::Relaxed);
+                Ok(UpdateDeadline::Yield(1))
+            }
         }
-        Ok(UpdateDeadline::Yield(1))
     }
 }
 

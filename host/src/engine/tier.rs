@@ -1,12 +1,12 @@
 //! Code of two compilers: one is quick to compile, the other to run.
 
 use super::config;
+use super::pulse::Pulse;
 use super::state::State;
 use crate::capability;
-use crate::limits::{EPOCH_TICK, HostLimits};
+use crate::limits::HostLimits;
 use serde::Serialize;
 use std::sync::{Arc, OnceLock};
-use tracing::warn;
 use wasmtime::component::Linker;
 
 /// Which compiler code comes from.
@@ -31,6 +31,7 @@ pub(super) struct Rooms {
     optimized: Room,
     baseline: OnceLock<Room>,
     limits: HostLimits,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 impl Room {
@@ -45,8 +46,10 @@ impl Rooms {
     /// Sets up what optimized code runs in, and starts the clock of both.
     pub(super) fn new(limits: &HostLimits) -> wasmtime::Result<Arc<Self>> {
         let optimized = Room::new(limits, Tier::Optimized)?;
-        let rooms = Arc::new(Self { optimized, baseline: OnceLock::new(), limits: *limits });
-        rooms.start_ticker();
+        let (baseline, pulse) = (OnceLock::new(), Arc::<Pulse>::default());
+        let rooms = Arc::new(Self { optimized, baseline, limits: *limits, pulse: pulse.clone() });
+        let ticking = Arc::downgrade(&rooms);
+        pulse.start(move || ticking.upgrade().inspect(|rooms| rooms.tick()).is_some());
         Ok(rooms)
     }
 
@@ -63,22 +66,17 @@ impl Rooms {
         }
     }
 
-    fn start_ticker(self: &Arc<Self>) {
-        let rooms = Arc::downgrade(self);
-        let tick = move || {
-            while let Some(rooms) = rooms.upgrade() {
-                rooms.optimized.engine.increment_epoch();
-                if let Some(baseline) = rooms.baseline.get() {
-                    baseline.engine.increment_epoch();
-                }
-                drop(rooms);
-                #[allow(clippy::disallowed_methods, reason = "the ticker's own thread")]
-                std::thread::sleep(EPOCH_TICK);
-            }
-        };
-        let started = std::thread::Builder::new().name("epoch-ticker".to_owned()).spawn(tick);
-        if let Err(error) = started {
-            warn!(%error, "no ticker: a guest that computes is stopped by its wall time alone");
+    fn tick(&self) {
+        self.optimized.engine.increment_epoch();
+        if let Some(baseline) = self.baseline.get() {
+            baseline.engine.increment_epoch();
         }
+    }
+}
+
+impl Drop for Rooms {
+    fn drop(&mut self) {
+        // It finds nothing to tick for, and ends.
+        self.pulse.wake();
     }
 }

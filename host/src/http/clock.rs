@@ -8,11 +8,12 @@
 use crate::limits::HostLimits;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 /// The marks of one connection.
@@ -197,16 +198,33 @@ impl Drop for InRequest {
     }
 }
 
-/// A socket that reports to a clock.
+/// A socket that reports to a clock, and writes small answers behind whatever
+/// else is ready: every write may wake a client, which costs more than many an
+/// answer, and a client that finds several answers is woken once.
 #[derive(Debug)]
 pub(super) struct Clocked<T> {
     io: T,
     clock: Arc<Clock>,
+    has_waited: bool,
 }
+
+/// What is larger is written at once.
+const SMALL_WRITE: usize = 16 << 10;
 
 impl<T> Clocked<T> {
     pub(super) fn new(io: T, clock: Arc<Clock>) -> Self {
-        Self { io, clock }
+        Self { io, clock, has_waited: false }
+    }
+
+    /// Lets others go first, once for each write.
+    fn wait_for_others(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<()> {
+        let waits = bytes <= SMALL_WRITE && !self.has_waited;
+        self.has_waited = waits;
+        if !waits {
+            return Poll::Ready(());
+        }
+        // Woken when the runtime has run and polled everything else.
+        pin!(yield_now()).poll(cx)
     }
 }
 
@@ -230,6 +248,7 @@ impl<T: Write + Unpin> Write for Clocked<T> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.wait_for_others(cx, bytes.len()));
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.clock.on_write(written.is_pending());
         written
@@ -252,6 +271,7 @@ impl<T: Write + Unpin> Write for Clocked<T> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.wait_for_others(cx, buffers.iter().map(|buffer| buffer.len()).sum()));
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, buffers);
         self.clock.on_write(written.is_pending());
         written

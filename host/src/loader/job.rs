@@ -14,6 +14,7 @@ use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::pool::{Parts, Service};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::task::spawn_blocking;
 
 /// What loading needs.
@@ -149,6 +150,9 @@ impl Workshop {
             neighbours: self.neighbours.clone(),
             log: Arc::new(GuestLog::new(service, &revision, limits.log_bytes_per_second)),
             slots: self.slots.clone(),
+            pulse: self.engine.pulse(),
+            background: self.engine.background(),
+            computes: AtomicBool::default(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Instances of one revision that wait for a call.
 
+use crate::background::Background;
 use crate::engine::{Blueprint, Instance, Keeper, Slots};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
@@ -74,6 +75,11 @@ impl Instances {
         let keeper: Weak<dyn Keeper> = Arc::downgrade(&instances) as Weak<dyn Keeper>;
         instances.slots.enlist(keeper);
         instances
+    }
+
+    /// Where calls go on that compute.
+    pub(super) fn background(&self) -> &Background {
+        self.blueprint.background()
     }
 
     /// How many wait.
