@@ -87,6 +87,8 @@ pub(crate) fn measure(only: &str) -> Measured<Report> {
     );
     let mut report = Report::new("hostile", title);
     for fixture in FIXTURES.iter().filter(|fixture| fixture.name.contains(only)) {
+        // All of them take minutes.
+        eprintln!("  beside {}", fixture.name);
         report.add(fixture.name, measured(fixture)?);
     }
     Ok(report)
