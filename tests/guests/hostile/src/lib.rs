@@ -52,6 +52,7 @@ mod hostile {
 
     /// Sleeps in one host call that blocks the instance.
     #[get("/nap")]
+    #[allow(clippy::disallowed_methods, reason = "what the method is for")]
     async fn nap() {
         std::thread::sleep(ETERNITY);
     }
