@@ -11,7 +11,10 @@
 
 mod bare;
 mod figures;
+#[path = "../../tests/it/kit/hand_made.rs"]
+mod hand_made;
 mod hop;
+mod hostile;
 mod load;
 mod machine;
 mod report;
@@ -37,16 +40,19 @@ fn main() -> ExitCode {
     outcome
 }
 
-/// Runs an entry, prints its figures and leaves them in `target/bench`.
+/// Runs an entry, prints its figures and leaves them in `target/bench`. Of
+/// `hostile/TEXT`, only what has this text in its name.
 fn run(name: &str) -> Measured {
     machine::unpin()?;
     let machine = Machine::look()?;
     machine.print();
+    let (name, only) = name.split_once('/').unwrap_or((name, ""));
     let report = match name {
         "throughput" => throughput::measure()?,
         "hop" => hop::measure()?,
         "swap" => swap::measure()?,
-        _ => return Err("there is none; throughput, hop, swap".into()),
+        "hostile" => hostile::measure(only)?,
+        _ => return Err("there is none; throughput, hop, swap, hostile".into()),
     };
     report.print();
     report.write(&served::root().join("target/bench"), &machine)

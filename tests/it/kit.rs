@@ -8,6 +8,7 @@ mod client;
 mod component;
 mod folder;
 mod guests;
+mod hand_made;
 mod host;
 mod log;
 mod process;
@@ -21,7 +22,9 @@ pub(crate) use folder::Folder;
 pub(crate) use guests::guest;
 pub(crate) use host::{Host, Launch};
 pub(crate) use log::Log;
-pub(crate) use process::{Ran, children, command, is_stopped, picolet, run, sockets};
+pub(crate) use process::{
+    Ran, children, command, descriptors, is_stopped, picolet, resident_mib, run, sockets,
+};
 pub(crate) use program::Program;
 pub(crate) use raw::Wire;
 

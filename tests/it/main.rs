@@ -19,6 +19,8 @@ mod cli;
 mod conflicts;
 mod connections;
 mod folder;
+mod hostile;
+mod hostile_memory;
 mod http;
 mod js;
 mod kit;

@@ -3,7 +3,7 @@
 use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
-const ALL: [&str; 3] = ["throughput", "hop", "swap"];
+const ALL: [&str; 4] = ["throughput", "hop", "swap", "hostile"];
 
 pub(crate) fn bench(names: &[&str]) -> Step {
     setup::program("wrk", &["wrk"])?;

@@ -242,6 +242,13 @@ fn check_guests_are_used(findings: &mut Findings) {
             }
         }
     }
+    for path in files(&root().join("tests/guests")) {
+        let is_text = path.extension().is_some_and(|extension| extension == "wat");
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        if is_text && !tests.contains(&format!("\"{name}\"")) {
+            findings.add(&path, 1, "no test runs this guest");
+        }
+    }
 }
 
 fn check_wit_is_documented(findings: &mut Findings) {

@@ -110,11 +110,14 @@ pub(super) fn new_store(engine: &wasmtime::Engine, host: &Arc<GuestHost>) -> Sto
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(State::on_tick);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+    store.set_max_component_handles(HANDLES_MAX);
     store
 }
 
 /// Bytes that a guest may hand to the host in one host call.
 const HOSTCALL_BYTES_MAX: usize = 16 << 20;
+/// Handles of any kind, streams among them, that an instance may have at once.
+const HANDLES_MAX: usize = 10_000;
 
 /// What an error of the engine means to the caller.
 pub(super) fn fault_of(host: &GuestHost, error: &wasmtime::Error, memory_refused: bool) -> Fault {

@@ -1,12 +1,10 @@
 //! Components made by hand: what no SDK would build.
 //!
-//! The core module is written as text; the project's own WIT and the encoder of
-//! the component tools make a component of it, as they would for any language.
+//! Their core modules differ in what they declare and in what they import;
+//! those that are always the same are files, see [`super::hand_made`].
 
+use super::hand_made::encoded;
 use std::fmt::Write;
-use std::path::PathBuf;
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
 
 /// What the component tells of itself.
 pub(crate) struct Declaration {
@@ -92,6 +90,12 @@ impl Component {
         self
     }
 
+    /// The same with a start function of these instructions.
+    pub(crate) fn starting(mut self, instructions: &str) -> Self {
+        write!(self.core, "(func $start {instructions}) (start $start)").unwrap();
+        self
+    }
+
     /// The same with so many functions more, each with something to compile.
     pub(crate) fn with_functions(mut self, count: usize) -> Self {
         let function = "(func (param i32) (result i32) local.get 0 i32.const 7 i32.mul)";
@@ -110,17 +114,7 @@ impl Component {
     /// The component itself.
     #[track_caller]
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut resolve = Resolve::default();
-        let wit = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../wit");
-        resolve.push_dir(wit).unwrap();
-        let text = format!("package test:odd; world odd {{ {} }} {}", self.world, self.packages);
-        let package = resolve.push_source("odd.wit", &text).unwrap();
-        let world = resolve.select_world(&[package], Some("odd")).unwrap();
-        let mut module = wat::parse_str(format!("(module {})", self.core)).unwrap();
-        let encoding = StringEncoding::UTF8;
-        embed_component_metadata(&mut module, &resolve, world, encoding, false).unwrap();
-        let mut encoder = ComponentEncoder::default();
-        encoder.validate(true).module(&module).unwrap().encode().unwrap()
+        encoded(&self.world, &self.packages, &format!("(module {})", self.core)).unwrap()
     }
 }
 

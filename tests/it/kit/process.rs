@@ -1,7 +1,7 @@
 //! Processes that the tests start and look at.
 
 use super::PATIENCE;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Stdio;
 use tokio::process::Command;
 
@@ -46,10 +46,24 @@ pub(crate) async fn run(command: &mut Command) -> Ran {
 
 /// Open sockets of a process.
 pub(crate) fn sockets(pid: u32) -> usize {
-    let of = format!("/proc/{pid}/fd");
-    let entries = std::fs::read_dir(Path::new(&of)).unwrap();
-    let targets = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
-    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    open(pid).filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}
+
+/// Open descriptors of a process.
+pub(crate) fn descriptors(pid: u32) -> usize {
+    open(pid).count()
+}
+
+fn open(pid: u32) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok())
+}
+
+/// Memory of a process that is in use, in MiB.
+pub(crate) fn resident_mib(pid: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    kib.split_whitespace().next().unwrap().parse::<usize>().unwrap() >> 10
 }
 
 /// Processes that a process has started and that still run.
