@@ -195,8 +195,8 @@ impl Engine {
             let mut instance = match blueprint.instantiate().await {
                 Ok(instance) => instance,
                 Err(Shortage::NoSlot) => return Err(Fault::HostOverloaded.to_string()),
-                Err(Shortage::Guest(error)) => {
-                    return Err(describe_error(blueprint, &error, false));
+                Err(Shortage::Guest { error, memory_refused }) => {
+                    return Err(describe_error(blueprint, &error, memory_refused));
                 }
             };
             let declaration = instance.describe().await;

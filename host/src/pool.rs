@@ -9,24 +9,26 @@ mod answer;
 mod demote;
 mod instances;
 
+pub(crate) use demote::{Demotable, Lost};
+
+use crate::background::Background;
 use crate::call::{Answer, Call, CallContext, Hop};
-use crate::crew::Crew;
+use crate::crew::{Crew, StopSignal};
 use crate::declaration::{Declaration, Method, metadata_object};
 use crate::digest::Digest;
-use crate::engine::{Answered, Left, Prepared, ProxyRunner, Slots, Tier};
+use crate::engine::{Answered, Instance, Left, Prepared, ProxyRunner, Slots, Tier};
 use crate::fault::Fault;
 use crate::gate::{Admission, Gate, Permit};
 use crate::limits::ModuleLimits;
 use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::record::{Record, RecordDate};
-use demote::{Demotable, Lost};
 use futures::FutureExt;
-use instances::{Instances, Lent};
+use instances::{Instances, Kept, Lent};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// A live revision of a service.
 pub(crate) struct Service {
@@ -180,35 +182,47 @@ impl Service {
         hop: Arc<Hop>,
         permit: Permit,
     ) -> Result<Answer, Fault> {
-        let now = Instant::now();
+        let (now, background) = (Instant::now(), instances.blueprint().background());
         let Lent { instance, loan } = match instances.lend_idle() {
             Some(lent) => lent,
             None => {
-                let until = call.context.deadline.min(now + self.limits().wall());
-                let late = |_elapsed| Fault::Deadline { doing: "the service was starting" };
-                timeout_at(until, instances.lend_new()).await.map_err(late)??
+                let make = instances.clone().lend_new(call.context.clone(), now);
+                if instances.blueprint().computes() {
+                    // As its calls do, its start code may.
+                    Demotable::new(make, None, background, &self.crew).await??
+                } else {
+                    make.await?
+                }
             }
         };
-        let (effort, background) = (instance.effort(), instances.background());
+        let effort = Some(instance.effort());
         let call = instance.call(call, hop, now);
         let Answered { head, left } = Demotable::new(call, effort, background, &self.crew).await?;
         let rest = match left {
-            Left::Gone => None,
+            Left::Stopped(instance) => {
+                drop_aside(instance, background, &self.crew);
+                None
+            }
             Left::Done(instance) => {
-                if instances.keep(instance, loan, now) {
-                    stock(instances.clone(), &self.crew);
+                match instances.keep(instance, loan, now) {
+                    Kept::Yes => (),
+                    Kept::RunsLow => stock(instances.clone(), &self.crew),
+                    Kept::No(instance) => drop_aside(instance, background, &self.crew),
                 }
                 None
             }
             Left::Working(working) => {
                 let (home, crew) = (Arc::downgrade(instances), self.crew.clone());
-                let effort = working.effort();
+                let effort = Some(working.effort());
                 let rest = async move {
                     let instance = working.finish().await?;
-                    if let Some(home) = home.upgrade()
-                        && home.keep(instance, loan, Instant::now())
-                    {
-                        stock(home, &crew);
+                    let Some(home) = home.upgrade() else { return Ok(()) };
+                    match home.keep(instance, loan, Instant::now()) {
+                        Kept::Yes => (),
+                        Kept::RunsLow => stock(home, &crew),
+                        Kept::No(instance) => {
+                            drop_aside(instance, home.blueprint().background(), &crew);
+                        }
                     }
                     Ok(())
                 };
@@ -276,12 +290,29 @@ impl Service {
 
 /// Makes ready what the next calls need.
 fn stock(instances: Arc<Instances>, crew: &Crew) {
-    crew.hire("stock", |mut stop| async move {
+    let computes = instances.blueprint().computes();
+    let background = instances.blueprint().background().clone();
+    let stock = |mut stop: StopSignal| async move {
         tokio::select! {
             () = instances.stock() => (),
             () = stop.stopped() => (),
         }
-    });
+    };
+    if computes {
+        crew.hire_on(background.handle(), "stock", stock);
+    } else {
+        crew.hire("stock", stock);
+    }
+}
+
+/// Giving back the memory of an instance from this size on takes milliseconds.
+const LARGE_BYTES: usize = 4 << 20;
+
+/// Drops an instance, where it holds up nobody.
+fn drop_aside(instance: Instance, background: &Background, crew: &Crew) {
+    if LARGE_BYTES <= instance.memory_bytes() {
+        crew.hire_on(background.handle(), "drop", |_stop| async move { drop(instance) });
+    }
 }
 
 impl From<Lost> for Fault {

@@ -14,7 +14,7 @@ use super::state::{Beside, CpuSpent, GuestHost, State};
 use super::stream;
 use crate::background::Background;
 use crate::block;
-use crate::call::{Call, CallBody, CallHead, Hop};
+use crate::call::{Call, CallBody, CallContext, CallHead, Hop};
 use crate::fault::Fault;
 use bytes::Bytes;
 use futures::channel::oneshot;
@@ -22,8 +22,9 @@ use http::StatusCode;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::error;
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut, Store, StoreContextMut};
@@ -48,17 +49,17 @@ pub(crate) enum Shortage {
     /// Every place for an instance is taken.
     NoSlot,
     /// The guest could not be started.
-    Guest(wasmtime::Error),
+    Guest { error: wasmtime::Error, memory_refused: bool },
 }
 
 impl Shortage {
-    fn of(error: wasmtime::Error) -> Self {
+    fn of(error: wasmtime::Error, state: &State) -> Self {
         // A component of many parts may find the engine's pools empty before
         // the places for instances are taken.
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             Self::NoSlot
         } else {
-            Self::Guest(error)
+            Self::Guest { error, memory_refused: state.bounds.memory_refused }
         }
     }
 }
@@ -73,14 +74,36 @@ impl Blueprint {
         &self.host.background
     }
 
+    /// Whether one of its instances has computed for long.
+    pub(crate) fn computes(&self) -> bool {
+        self.host.computes.load(Ordering::Relaxed)
+    }
+
     /// Makes an instance. Its start code runs under the same bounds as a call.
     pub(crate) async fn instantiate(&self) -> Result<Instance, Shortage> {
         let slot = self.host.slots.take().ok_or(Shortage::NoSlot)?;
         let _running = self.host.pulse.run();
         let mut store = new_store(self.pre.engine(), &self.host);
-        let exports = self.pre.instantiate_async(&mut store).await.map_err(Shortage::of)?;
+        let exports = match self.pre.instantiate_async(&mut store).await {
+            Ok(exports) => exports,
+            Err(error) => return Err(Shortage::of(error, store.data())),
+        };
         let beside = store.data().beside.clone();
         Ok(Instance { store, exports, beside, _slot: slot })
+    }
+
+    /// Makes an instance for a call that begins now, within its bounds.
+    pub(crate) async fn instantiate_for(
+        &self,
+        context: &CallContext,
+        now: Instant,
+    ) -> Result<Instance, Fault> {
+        let limits = &self.host.limits;
+        let limit = Limit::of_head(Limit::of_all(context.deadline, now, limits), now, limits);
+        match timeout_at(limit.until, self.instantiate()).await {
+            Ok(made) => made.map_err(|shortage| self.shortage(&shortage)),
+            Err(_elapsed) => Err(limit.late(&self.host)),
+        }
     }
 
     /// The fault for an instance that could not be made or stopped.
@@ -91,13 +114,13 @@ impl Blueprint {
 
 impl Blueprint {
     /// The fault when there is no instance for a call.
-    pub(crate) fn shortage(&self, shortage: &Shortage) -> Fault {
+    fn shortage(&self, shortage: &Shortage) -> Fault {
         match shortage {
             Shortage::NoSlot => Fault::HostOverloaded,
-            Shortage::Guest(error) => {
+            Shortage::Guest { error, memory_refused } => {
                 let cause = format!("{error:?}");
                 error!(service = %self.host.service, cause, "guest cannot be started");
-                self.fault(error, false)
+                self.fault(error, *memory_refused)
             }
         }
     }
@@ -144,6 +167,11 @@ impl Instance {
         self.exports.picolet_service_service().call_describe(&mut self.store).await
     }
 
+    /// Bytes of all its memories.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().bounds.memory_bytes()
+    }
+
     /// Whether the guest was refused memory.
     pub(super) fn memory_refused(&self) -> bool {
         self.store.data().bounds.memory_refused
@@ -177,8 +205,8 @@ impl Instance {
                 let working = Working { instance, driver, id, drained, limit: whole, running };
                 Answered { head, left: Left::Working(Box::new(working)) }
             }
-            Ok(Err(error)) => Answered { head: Err(self.stopped(id, &error)), left: Left::Gone },
-            Err(Late) => Answered { head: Err(self.late(until_answered)), left: Left::Gone },
+            Ok(Err(error)) => Answered::stopped(self.stopped(id, &error), self),
+            Err(Late) => Answered::stopped(self.late(until_answered), self),
         }
     }
 
@@ -254,8 +282,14 @@ pub(crate) enum Left {
     Done(Instance),
     /// The guest still works, on the body or on something of its own.
     Working(Box<Working>),
-    /// Nothing.
-    Gone,
+    /// The guest was stopped; nothing can be done but to drop it.
+    Stopped(Instance),
+}
+
+impl Answered {
+    fn stopped(fault: Fault, instance: Instance) -> Self {
+        Self { head: Err(fault), left: Left::Stopped(instance) }
+    }
 }
 
 /// A guest that works on after it has answered. Dropping it cancels the call.

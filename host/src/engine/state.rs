@@ -238,6 +238,13 @@ impl Bounds {
     }
 }
 
+impl Bounds {
+    /// All memories together.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+}
+
 impl ResourceLimiter for Bounds {
     fn memory_growing(
         &mut self,

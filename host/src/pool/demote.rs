@@ -11,9 +11,10 @@ use tokio::sync::oneshot;
 
 /// Work of a guest, in the task of whoever waits for it for as long as it is
 /// light. Dropping it ends the work wherever it is.
-pub(super) struct Demotable<T> {
+pub(crate) struct Demotable<T> {
     work: Work<T>,
-    effort: Effort,
+    /// None when the work is taken for long from the beginning.
+    effort: Option<Effort>,
     background: Background,
     crew: Crew,
 }
@@ -25,12 +26,12 @@ enum Work<T> {
 
 /// The host is going down, and the work with it.
 #[derive(Debug)]
-pub(super) struct Lost;
+pub(crate) struct Lost;
 
 impl<T: Send + 'static> Demotable<T> {
-    pub(super) fn new(
+    pub(crate) fn new(
         work: impl Future<Output = T> + Send + 'static,
-        effort: Effort,
+        effort: Option<Effort>,
         background: &Background,
         crew: &Crew,
     ) -> Self {
@@ -40,7 +41,7 @@ impl<T: Send + 'static> Demotable<T> {
 
     /// Hands the work over, unless nothing is begun any more.
     fn demote(&mut self) {
-        if self.crew.is_disbanding() {
+        if matches!(self.work, Work::Away(_)) || self.crew.is_disbanding() {
             return;
         }
         let (mut give, given) = oneshot::channel();
@@ -60,11 +61,14 @@ impl<T: Send + 'static> Future for Demotable<T> {
     type Output = Result<T, Lost>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.effort.is_none() {
+            self.demote();
+        }
         if let Work::Here(work) = &mut self.work {
             if let Poll::Ready(outcome) = work.poll_unpin(cx) {
                 return Poll::Ready(Ok(outcome));
             }
-            if !self.effort.is_long() {
+            if !self.effort.as_ref().is_some_and(Effort::is_long) {
                 return Poll::Pending;
             }
             self.demote();

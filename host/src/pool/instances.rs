@@ -1,6 +1,6 @@
 //! Instances of one revision that wait for a call.
 
-use crate::background::Background;
+use crate::call::CallContext;
 use crate::engine::{Blueprint, Instance, Keeper, Slots};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
@@ -16,6 +16,9 @@ use tokio::time::{Instant, timeout};
 const CALLS: RangeInclusive<u64> = 5_000..=20_000;
 /// Seconds an instance may stay idle, drawn likewise.
 const IDLE_SECONDS: RangeInclusive<u64> = 30..=90;
+/// An instance whose memory is larger than this is one of the few that a
+/// service may keep.
+const GROWN_BYTES: usize = 8 << 20;
 /// Instances made ahead of need.
 const AHEAD_MAX: usize = 32;
 
@@ -29,6 +32,7 @@ pub(super) struct Instances {
     shelf: Mutex<Shelf>,
     isolation: Isolation,
     kept_max: usize,
+    grown_bytes_max: usize,
     wall: Duration,
     slots: Arc<Slots>,
 }
@@ -62,6 +66,15 @@ pub(super) struct Lent {
     pub(super) loan: Loan,
 }
 
+/// What became of an instance that came back.
+#[must_use]
+pub(super) enum Kept {
+    Yes,
+    /// It was taken, and somebody has to [stock](Instances::stock) the shelf.
+    RunsLow,
+    No(Instance),
+}
+
 impl Instances {
     pub(super) fn new(
         blueprint: Blueprint,
@@ -71,15 +84,23 @@ impl Instances {
     ) -> Arc<Self> {
         let (slots, wall, kept_max) = (slots.clone(), limits.wall(), limits.kept);
         let shelf = Mutex::default();
-        let instances = Arc::new(Self { blueprint, shelf, isolation, kept_max, wall, slots });
+        let instances = Arc::new(Self {
+            blueprint,
+            shelf,
+            isolation,
+            kept_max,
+            grown_bytes_max: 2 * limits.memory_bytes(),
+            wall,
+            slots,
+        });
         let keeper: Weak<dyn Keeper> = Arc::downgrade(&instances) as Weak<dyn Keeper>;
         instances.slots.enlist(keeper);
         instances
     }
 
-    /// Where calls go on that compute.
-    pub(super) fn background(&self) -> &Background {
-        self.blueprint.background()
+    /// What they are made from.
+    pub(super) fn blueprint(&self) -> &Blueprint {
+        &self.blueprint
     }
 
     /// How many wait.
@@ -96,40 +117,54 @@ impl Instances {
     }
 
     /// Makes one and lends it.
-    pub(super) async fn lend_new(&self) -> Result<Lent, Fault> {
-        match self.blueprint.instantiate().await {
-            Ok(instance) => Ok(Lent { instance, loan: Loan::draw() }),
-            Err(shortage) => Err(self.blueprint.shortage(&shortage)),
-        }
+    pub(super) async fn lend_new(
+        self: Arc<Self>,
+        to: CallContext,
+        now: Instant,
+    ) -> Result<Lent, Fault> {
+        let instance = self.blueprint.instantiate_for(&to, now).await?;
+        Ok(Lent { instance, loan: Loan::draw() })
     }
 
-    /// Takes one back after a call that ended cleanly. True when somebody has to
-    /// [stock](Self::stock) the shelf.
-    #[must_use]
-    pub(super) fn keep(&self, instance: Instance, mut loan: Loan, now: Instant) -> bool {
+    /// Takes one back after a call that ended cleanly.
+    pub(super) fn keep(&self, instance: Instance, mut loan: Loan, now: Instant) -> Kept {
         if self.isolation == Isolation::Call {
             return self.put_away(instance);
         }
         loan.calls_left = loan.calls_left.saturating_sub(1);
-        if 0 < loan.calls_left {
-            let mut shelf = self.lock();
-            if shelf.idle.len() < self.kept_max {
-                shelf.idle.push(Idle { instance, since: now, loan });
-            }
+        if loan.calls_left == 0 {
+            return Kept::No(instance);
         }
-        false
+        let mut shelf = self.lock();
+        if self.kept_max <= shelf.idle.len() || !self.has_room(&shelf, &instance) {
+            return Kept::No(instance);
+        }
+        shelf.idle.push(Idle { instance, since: now, loan });
+        Kept::Yes
     }
 
-    /// Takes one that has served its only call. True as in [`Self::keep`].
-    fn put_away(&self, instance: Instance) -> bool {
-        let mut shelf = self.lock();
-        if shelf.spent.len() < self.ahead_max() {
-            shelf.spent.push(instance);
+    /// Whether idle instances may hold this much more. One that has grown to
+    /// its limit may stay, sixty may not.
+    fn has_room(&self, shelf: &Shelf, instance: &Instance) -> bool {
+        let bytes = instance.memory_bytes();
+        if bytes < GROWN_BYTES {
+            return true;
         }
+        let grown = shelf.idle.iter().map(|idle| idle.instance.memory_bytes());
+        grown.filter(|bytes| GROWN_BYTES <= *bytes).sum::<usize>() + bytes <= self.grown_bytes_max
+    }
+
+    /// Takes one that has served its only call.
+    fn put_away(&self, instance: Instance) -> Kept {
+        let mut shelf = self.lock();
+        if self.ahead_max() <= shelf.spent.len() || GROWN_BYTES <= instance.memory_bytes() {
+            return Kept::No(instance);
+        }
+        shelf.spent.push(instance);
         let runs_low =
             !shelf.is_being_stocked && shelf.idle.len() < shelf.taken.min(self.ahead_max());
         shelf.is_being_stocked |= runs_low;
-        runs_low
+        if runs_low { Kept::RunsLow } else { Kept::Yes }
     }
 
     /// Drops what was put away, and makes as many as were taken since the last
