@@ -1,6 +1,7 @@
-//! Measures the host. Entries compare things in turn, several rounds, in one
-//! process on one pinned core, with the load on the other; what counts is the
-//! ratio of the medians.
+//! Measures the host. Entries compare things in turn, several rounds, pinned to
+//! one core, with the load on the other; what counts are ratios of the same
+//! round. Each entry has a plan of how much it measures, and a test that runs
+//! it with a small one.
 
 #![allow(
     clippy::print_stdout,
@@ -10,12 +11,21 @@
 )]
 
 mod bare;
+mod callers;
+mod connection;
+mod density;
 mod figures;
+mod files;
 mod hop;
 mod load;
 mod machine;
+mod process;
+mod ready;
 mod report;
+mod routes;
+mod serve;
 mod served;
+mod spawned;
 mod swap;
 mod throughput;
 
@@ -24,6 +34,8 @@ use std::process::ExitCode;
 
 /// What an entry came to, or why it could not be measured.
 pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+const ALL: &str = "throughput, serve, hop, swap, routes, density";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,11 +55,15 @@ fn run(name: &str) -> Measured {
     let machine = Machine::look()?;
     machine.print();
     let report = match name {
-        "throughput" => throughput::measure()?,
-        "hop" => hop::measure()?,
-        "swap" => swap::measure()?,
-        _ => return Err("there is none; throughput, hop, swap".into()),
+        "throughput" => throughput::measure(&throughput::Plan::FULL)?,
+        "serve" => serve::measure(&serve::Plan::FULL)?,
+        "hop" => hop::measure(&hop::Plan::FULL)?,
+        "swap" => swap::measure(&swap::Plan::FULL)?,
+        "routes" => routes::measure(&routes::Plan::FULL)?,
+        "density" => density::measure(&density::Plan::FULL)?,
+        _ => return Err(format!("there is none; {ALL}").into()),
     };
     report.print();
-    report.write(&served::root().join("target/bench"), &machine)
+    report.write(&files::root().join("target/bench"), &machine)?;
+    report.judge()
 }

@@ -3,8 +3,10 @@
 use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
-const ALL: [&str; 3] = ["throughput", "hop", "swap"];
+const ALL: [&str; 6] = ["throughput", "serve", "hop", "swap", "routes", "density"];
 
+/// Measures what is named, or everything. One that
+/// cannot be measured does not keep the others from it.
 pub(crate) fn bench(names: &[&str]) -> Step {
     setup::program("wrk", &["wrk"])?;
     guests::for_tests()?;
@@ -12,9 +14,11 @@ pub(crate) fn bench(names: &[&str]) -> Step {
         ["build", "--locked", "--release", "--package", "picolet", "--package", "picolet-bench"];
     run(&mut command("cargo", &build))?;
     let names = if names.is_empty() { ALL.as_slice() } else { names };
-    for name in names {
-        // A backtrace for every store that is dropped is not what is measured.
-        run(command("target/release/picolet-bench", &[name]).env("RUST_BACKTRACE", "0"))?;
-    }
-    Ok(())
+    let failures: Vec<String> = names.iter().filter_map(|name| measure(name).err()).collect();
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}
+
+fn measure(name: &str) -> Step {
+    // A backtrace for every store that is dropped is not what is measured.
+    run(command("target/release/picolet-bench", &[name]).env("RUST_BACKTRACE", "0"))
 }
