@@ -25,6 +25,7 @@ mod report;
 mod routes;
 mod serve;
 mod served;
+mod soak;
 mod spawned;
 mod swap;
 mod throughput;
@@ -35,7 +36,7 @@ use std::process::ExitCode;
 /// What an entry came to, or why it could not be measured.
 pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-const ALL: &str = "throughput, serve, hop, swap, routes, density";
+const ALL: &str = "throughput, serve, hop, swap, routes, density, soak";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -61,6 +62,7 @@ fn run(name: &str) -> Measured {
         "swap" => swap::measure(&swap::Plan::FULL)?,
         "routes" => routes::measure(&routes::Plan::FULL)?,
         "density" => density::measure(&density::Plan::FULL)?,
+        "soak" => soak::measure(&soak::Plan::FULL)?,
         _ => return Err(format!("there is none; {ALL}").into()),
     };
     report.print();

@@ -1,11 +1,11 @@
-//! `cargo xtask bench`: builds what is measured, then measures.
+//! `cargo xtask bench` and `soak`: builds what is measured, then measures.
 
 use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
 const ALL: [&str; 6] = ["throughput", "serve", "hop", "swap", "routes", "density"];
 
-/// Measures what is named, or everything. One that
+/// Measures what is named, or everything that does not take long. One that
 /// cannot be measured does not keep the others from it.
 pub(crate) fn bench(names: &[&str]) -> Step {
     setup::program("wrk", &["wrk"])?;
