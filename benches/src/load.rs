@@ -1,8 +1,10 @@
-//! Load for throughput: `wrk`, or a few requests where no figure counts.
+//! Load for throughput: `wrk`, one that never sleeps, or a few requests where no
+//! figure counts.
 
 use crate::Measured;
 use crate::connection::Connection;
 use crate::machine::LOAD_CORE;
+use crate::polling::poll;
 use crate::process::{Cores, command};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -12,6 +14,8 @@ use std::time::Instant;
 pub(crate) enum Load {
     /// By `wrk` with 32 connections.
     Wrk { seconds: u32 },
+    /// By 32 connections that are polled, with plain headers.
+    Polling { seconds: u32 },
     /// By one connection.
     #[cfg_attr(not(test), allow(dead_code, reason = "for tests"))]
     Few { requests: u32 },
@@ -59,6 +63,7 @@ impl Load {
     ) -> Measured<Rate> {
         match self {
             Self::Wrk { seconds } => wrk(address, path, seconds, headers),
+            Self::Polling { seconds } => poll(address, path, seconds),
             Self::Few { requests } => few(address, path, requests),
         }
     }
@@ -67,6 +72,7 @@ impl Load {
     pub(crate) fn render(self) -> String {
         match self {
             Self::Wrk { seconds } => format!("wrk -t1 -c32 -d{seconds}s"),
+            Self::Polling { seconds } => format!("32 polled connections, {seconds} s"),
             Self::Few { requests } => format!("{requests} requests"),
         }
     }

@@ -19,6 +19,7 @@ mod files;
 mod hop;
 mod load;
 mod machine;
+mod polling;
 mod process;
 mod ready;
 mod report;

@@ -28,8 +28,8 @@ struct Table {
 
 impl Plan {
     pub(crate) const FULL: Self = Self {
-        rounds: 7,
-        load: Load::Wrk { seconds: 3 },
+        rounds: 21,
+        load: Load::Polling { seconds: 1 },
         tables: [
             // The service that is asked has two more.
             Table { name: "10 routes", services: 1, routes_each: 8 },

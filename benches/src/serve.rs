@@ -83,7 +83,8 @@ const NEW_FLAGS: [&str; 4] = [
 ];
 
 impl Plan {
-    pub(crate) const FULL: Self = Self { rounds: 7, load: Load::Wrk { seconds: 3 }, sides: &SIDES };
+    pub(crate) const FULL: Self =
+        Self { rounds: 15, load: Load::Polling { seconds: 1 }, sides: &SIDES };
 }
 
 /// A side at work.

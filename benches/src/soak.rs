@@ -138,7 +138,7 @@ impl Run<'_> {
             }
             if swap.is_multiple_of(swaps.div_ceil(10)) {
                 let (answered, mb) = (calling.answered(), self.host.process.usage()?.rss_mb);
-                println!("  {answered} requests, {swap} swaps, {mb:.0} MB");
+                println!("  {answered} requests, {swap} swaps, {mb:.1} MB");
             }
         }
         wait_for(calling, requests)
