@@ -12,11 +12,13 @@
 
 mod bare;
 mod callers;
+mod callgrind;
 mod connection;
 mod density;
 mod figures;
 mod files;
 mod hop;
+mod hops;
 mod load;
 mod machine;
 mod polling;
@@ -37,7 +39,7 @@ use std::process::ExitCode;
 /// What an entry came to, or why it could not be measured.
 pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-const ALL: &str = "throughput, serve, hop, swap, routes, density, soak";
+const ALL: &str = "throughput, serve, hop, hops, swap, routes, density, soak";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -60,6 +62,7 @@ fn run(name: &str) -> Measured {
         "throughput" => throughput::measure(&throughput::Plan::FULL)?,
         "serve" => serve::measure(&serve::Plan::FULL)?,
         "hop" => hop::measure(&hop::Plan::FULL)?,
+        "hops" => hops::measure(&hops::Plan::FULL)?,
         "swap" => swap::measure(&swap::Plan::FULL)?,
         "routes" => routes::measure(&routes::Plan::FULL)?,
         "density" => density::measure(&density::Plan::FULL)?,

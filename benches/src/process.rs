@@ -33,6 +33,13 @@ pub(crate) struct Usage {
     pub(crate) threads: usize,
 }
 
+/// CPU time that a program has used.
+#[derive(Clone, Copy)]
+pub(crate) struct Cpu {
+    pub(crate) user_micros: f64,
+    pub(crate) kernel_micros: f64,
+}
+
 /// Ticks of `/proc/PID/stat` in a second, which the kernel's ABI fixes.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -97,12 +104,26 @@ impl Process {
 
     /// CPU time it has used, in microseconds, to 10 ms.
     pub(crate) fn cpu_micros(&self) -> Measured<f64> {
+        let cpu = self.cpu()?;
+        Ok(cpu.user_micros + cpu.kernel_micros)
+    }
+
+    /// The same by where it was used.
+    pub(crate) fn cpu(&self) -> Measured<Cpu> {
         let stat = fs::read_to_string(self.proc("stat"))?;
         // The name in parentheses may hold anything.
         let (_, fields) = stat.rsplit_once(") ").ok_or("stat has no name")?;
-        let ticks: Vec<f64> =
-            fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-        Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND * 1e6)
+        let mut ticks = fields.split(' ').skip(11);
+        let mut micros = || -> Measured<f64> {
+            let ticks: f64 = ticks.next().ok_or("stat is too short")?.parse()?;
+            Ok(ticks / TICKS_PER_SECOND * 1e6)
+        };
+        Ok(Cpu { user_micros: micros()?, kernel_micros: micros()? })
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn usage(&self) -> Measured<Usage> {

@@ -7,6 +7,7 @@ use crate::process::{Cores, Process, command};
 use crate::ready::{status, wait_until};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A running host.
@@ -25,9 +26,27 @@ impl Spawned {
         cores: Cores,
         patience: Duration,
     ) -> Measured<(Self, Duration)> {
-        let program = program()?;
+        let mut command = command(cores, program()?);
+        Self::begin(&mut command, folder, state, patience)
+    }
+
+    /// The same by a program that runs others.
+    pub(crate) fn start_by(
+        mut runner: Command,
+        folder: &Path,
+        state: &Path,
+        patience: Duration,
+    ) -> Measured<(Self, Duration)> {
+        Self::begin(runner.arg(program()?), folder, state, patience)
+    }
+
+    fn begin(
+        command: &mut Command,
+        folder: &Path,
+        state: &Path,
+        patience: Duration,
+    ) -> Measured<(Self, Duration)> {
         let started = Instant::now();
-        let mut command = command(cores, program);
         command.arg("serve").arg(folder).arg("--state").arg(state);
         command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         let mut process = Process::start(command.env("PICOLET_LOG__FILTER", "error"))?;

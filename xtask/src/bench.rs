@@ -3,7 +3,7 @@
 use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
-const ALL: [&str; 6] = ["throughput", "serve", "hop", "swap", "routes", "density"];
+const ALL: [&str; 7] = ["throughput", "serve", "hop", "hops", "swap", "routes", "density"];
 
 /// Measures what is named, or everything that does not take long. One that
 /// cannot be measured does not keep the others from it.
