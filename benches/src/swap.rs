@@ -98,10 +98,11 @@ pub(crate) fn measure(plan: &Plan) -> Measured<Report> {
          calc.wasm, {large_swaps} of hello-js.wasm"
     );
     let mut report = Report::new("swap", title);
+    let fresh = TempDir::new_in(root().join("target"))?;
     for case in &CASES {
         let count = if case.guest == Guest::Calc { *swaps } else { *large_swaps };
         if 0 < count {
-            let rounds = case.measure(count)?;
+            let rounds = case.measure(count, fresh.path())?;
             let p95 = vec![quantile(&rounds, 0.95)];
             let median = Column { name: "median", unit: " ms", rounds };
             report.add(case.name, vec![median, Column { name: "p95", unit: " ms", rounds: p95 }]);
@@ -121,15 +122,15 @@ impl Case {
     }
 
     /// The times of so many swaps, in milliseconds.
-    fn measure(&self, count: usize) -> Measured<Vec<f64>> {
-        let (folder, own_state) = (TempDir::new()?, TempDir::new_in(root().join("target"))?);
+    fn measure(&self, count: usize, fresh: &Path) -> Measured<Vec<f64>> {
+        let folder = TempDir::new()?;
         let builds = self.guest.builds()?;
         let name = self.guest.name();
         if !self.manifest.is_empty() {
             fs::write(folder.path().join(format!("{name}.toml")), self.manifest)?;
         }
         // Compiling the large one twice for every run would take long.
-        let state = if self.guest == Guest::Calc { own_state.path() } else { &state() };
+        let state = if self.guest == Guest::Calc { fresh } else { &state() };
         let (host, _) = Spawned::start(folder.path(), state, Cores::All, PATIENCE)?;
         let mut swapper = Swapper::new(&host, folder.path(), name, self.guest.ask().path)?;
         for (build, mark) in &builds {
@@ -138,7 +139,7 @@ impl Case {
         let calling = self.load.map(|load| load.start(host.address));
         let mut times = Vec::with_capacity(count);
         for (swap, (build, mark)) in builds.iter().cycle().take(count).enumerate() {
-            let unseen = distinct(build, &format!("{swap}"));
+            let unseen = distinct(build, &format!("{} {swap}", self.name));
             let build = if self.source == Source::Compiled { &unseen } else { build };
             times.push(swapper.swap(build, mark)?.as_secs_f64() * 1e3);
         }
