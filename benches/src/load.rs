@@ -14,7 +14,7 @@ use std::time::Instant;
 pub(crate) enum Load {
     /// By `wrk` with 32 connections.
     Wrk { seconds: u32 },
-    /// By 32 connections that are polled, with plain headers.
+    /// By 32 connections that are polled.
     Polling { seconds: u32 },
     /// By one connection.
     #[cfg_attr(not(test), allow(dead_code, reason = "for tests"))]
@@ -35,6 +35,8 @@ pub(crate) enum Headers {
 pub(crate) struct Rate {
     pub(crate) requests: f64,
     pub(crate) per_second: f64,
+    /// CPU time that the load took in this process.
+    pub(crate) load_micros: f64,
 }
 
 /// What a browser sends with a request of a page, beside `host`.
@@ -53,6 +55,16 @@ const BROWSER: [&str; 12] = [
     "user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 ];
 
+impl Headers {
+    /// Those beside `host`.
+    pub(crate) fn lines(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &[],
+            Self::Browser => &BROWSER,
+        }
+    }
+}
+
 impl Load {
     /// Asks for a path again and again; every answer must be a success.
     pub(crate) fn put_on(
@@ -63,7 +75,7 @@ impl Load {
     ) -> Measured<Rate> {
         match self {
             Self::Wrk { seconds } => wrk(address, path, seconds, headers),
-            Self::Polling { seconds } => poll(address, path, seconds),
+            Self::Polling { seconds } => poll(address, path, seconds, headers),
             Self::Few { requests } => few(address, path, requests),
         }
     }
@@ -79,10 +91,9 @@ impl Load {
 }
 
 fn wrk(address: SocketAddr, path: &str, seconds: u32, headers: Headers) -> Measured<Rate> {
-    let headers = if headers == Headers::Browser { BROWSER.as_slice() } else { &[] };
     let output = command(Cores::One(LOAD_CORE), "wrk")
         .args(["-t1", "-c32", &format!("-d{seconds}s")])
-        .args(headers.iter().flat_map(|header| ["-H", header]))
+        .args(headers.lines().iter().flat_map(|header| ["-H", header]))
         .arg(format!("http://{address}{path}"))
         .output()?;
     read_wrk(&String::from_utf8_lossy(&output.stdout))
@@ -98,7 +109,11 @@ fn read_wrk(text: &str) -> Measured<Rate> {
     let (Some((requests, _)), Some(per_second)) = (requests, per_second) else {
         return Err(format!("wrk printed no figure:\n{text}").into());
     };
-    Ok(Rate { requests: requests.parse()?, per_second: per_second.trim().parse()? })
+    Ok(Rate {
+        requests: requests.parse()?,
+        per_second: per_second.trim().parse()?,
+        load_micros: 0.0,
+    })
 }
 
 fn few(address: SocketAddr, path: &str, requests: u32) -> Measured<Rate> {
@@ -111,7 +126,7 @@ fn few(address: SocketAddr, path: &str, requests: u32) -> Measured<Rate> {
         }
     }
     let requests = f64::from(requests);
-    Ok(Rate { requests, per_second: requests / before.elapsed().as_secs_f64() })
+    Ok(Rate { requests, per_second: requests / before.elapsed().as_secs_f64(), load_micros: 0.0 })
 }
 
 #[cfg(test)]
@@ -122,7 +137,7 @@ mod tests {
     fn what_wrk_prints_is_read() {
         let printed = "Running 3s test @ http://127.0.0.1:1/\n  1 threads and 32 connections\n  \
                        9000 requests in 3.00s, 1.00MB read\nRequests/sec:   3000.50\n";
-        let expected = Rate { requests: 9000.0, per_second: 3000.5 };
+        let expected = Rate { requests: 9000.0, per_second: 3000.5, load_micros: 0.0 };
         assert_eq!(read_wrk(printed).unwrap(), expected);
         assert!(read_wrk("Non-2xx or 3xx responses: 1").is_err());
         assert!(read_wrk("").is_err());

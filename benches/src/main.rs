@@ -39,7 +39,7 @@ use std::process::ExitCode;
 /// What an entry came to, or why it could not be measured.
 pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-const ALL: &str = "throughput, serve, hop, hops, swap, routes, density, soak";
+const ALL: &str = "throughput, wrk, serve, hop, hops, swap, routes, density, soak";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -60,6 +60,7 @@ fn run(name: &str) -> Measured {
     machine.print();
     let report = match name {
         "throughput" => throughput::measure(&throughput::Plan::FULL)?,
+        "wrk" => throughput::measure(&throughput::Plan::WRK)?,
         "serve" => serve::measure(&serve::Plan::FULL)?,
         "hop" => hop::measure(&hop::Plan::FULL)?,
         "hops" => hops::measure(&hops::Plan::FULL)?,

@@ -3,8 +3,8 @@
 //! looks again and again instead, only the server's own work is measured.
 
 use crate::Measured;
-use crate::load::Rate;
-use crate::machine::{LOAD_CORE, pin};
+use crate::load::{Headers, Rate};
+use crate::machine::{LOAD_CORE, pin, thread_micros};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -29,8 +29,14 @@ enum Progress {
 }
 
 /// Asks for a path again and again; every answer must be a success.
-pub(crate) fn poll(address: SocketAddr, path: &str, seconds: u32) -> Measured<Rate> {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+pub(crate) fn poll(
+    address: SocketAddr,
+    path: &str,
+    seconds: u32,
+    headers: Headers,
+) -> Measured<Rate> {
+    let headers: String = headers.lines().iter().map(|line| format!("{line}\r\n")).collect();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
     let loading = std::thread::spawn(move || {
         let rate = pin(LOAD_CORE).and_then(|()| run(address, request.as_bytes(), seconds));
         rate.map_err(|error| error.to_string())
@@ -50,7 +56,8 @@ fn run(address: SocketAddr, request: &[u8], seconds: u32) -> Measured<Rate> {
             }
         }
     }
-    Ok(Rate { requests, per_second: requests / began.elapsed().as_secs_f64() })
+    let per_second = requests / began.elapsed().as_secs_f64();
+    Ok(Rate { requests, per_second, load_micros: thread_micros() })
 }
 
 impl Polled {

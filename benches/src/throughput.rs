@@ -10,12 +10,17 @@ use std::net::SocketAddr;
 
 /// How much is measured.
 pub(crate) struct Plan {
+    name: &'static str,
     rounds: usize,
     load: Load,
 }
 
 impl Plan {
-    pub(crate) const FULL: Self = Self { rounds: 5, load: Load::Wrk { seconds: 3 } };
+    pub(crate) const FULL: Self =
+        Self { name: "throughput", rounds: 15, load: Load::Polling { seconds: 1 } };
+
+    /// The same with a load that sleeps when it has nothing to do.
+    pub(crate) const WRK: Self = Self { name: "wrk", rounds: 5, load: Load::Wrk { seconds: 3 } };
 }
 
 const PATH: &str = "/api/add/40/2";
@@ -51,7 +56,8 @@ pub(crate) fn measure(plan: &Plan) -> Measured<Report> {
             let before = cpu_micros();
             let rate = plan.load.put_on(server.address, PATH, server.headers)?;
             server.per_second.push(rate.per_second);
-            server.cpu_micros.push((cpu_micros() - before) / rate.requests);
+            let used = cpu_micros() - before - rate.load_micros;
+            server.cpu_micros.push(used / rate.requests);
         }
     }
     Ok(report(&servers, plan))
@@ -60,7 +66,7 @@ pub(crate) fn measure(plan: &Plan) -> Measured<Report> {
 fn report(servers: &[Server], plan: &Plan) -> Report {
     let (load, rounds) = (plan.load.render(), plan.rounds);
     let title = format!("{PATH}, {load}, {rounds} rounds in turn");
-    let mut report = Report::new("throughput", title);
+    let mut report = Report::new(plan.name, title);
     for server in servers {
         let bare = servers.iter().find(|other| other.headers == server.headers);
         let of_bare = bare.map(|bare| ratios(&server.per_second, &bare.per_second));
@@ -82,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_small_run_has_every_row() {
-        let plan = Plan { rounds: 1, load: Load::Few { requests: 20 } };
+        let plan = Plan { name: "small", rounds: 1, load: Load::Few { requests: 20 } };
         measure(&plan).unwrap().check_rows(5, 1);
     }
 }

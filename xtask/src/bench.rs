@@ -3,13 +3,13 @@
 use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
-const ALL: [&str; 7] = ["throughput", "serve", "hop", "hops", "swap", "routes", "density"];
+const ALL: [&str; 8] = ["throughput", "wrk", "serve", "hop", "hops", "swap", "routes", "density"];
 
 /// Measures what is named, or everything that does not take long. One that
 /// cannot be measured does not keep the others from it.
 pub(crate) fn bench(names: &[&str]) -> Step {
     let names = if names.is_empty() { ALL.as_slice() } else { names };
-    if names.contains(&"throughput") {
+    if names.contains(&"wrk") {
         setup::program("wrk", &["wrk"])?;
     }
     guests::for_tests()?;
