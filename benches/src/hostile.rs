@@ -101,7 +101,7 @@ fn measured(fixture: &Fixture) -> Measured<Vec<Column>> {
     neighbour_p99(&host, RAMP)?;
     asking.stop();
     host.rest()?;
-    let before = host.resident_mib()?;
+    let before = host.resident_mb()?;
     let mut rounds = Rounds::default();
     for _ in 0..ROUNDS {
         rounds.quiet_p99.push(neighbour_p99(&host, HALF)?);
@@ -114,15 +114,15 @@ fn measured(fixture: &Fixture) -> Measured<Vec<Column>> {
         asking.stop();
         host.rest()?;
     }
-    let after = host.resident_mib()?;
+    let after = host.resident_mb()?;
     host.take_out(fixture.module)?;
-    let resident = [before, after, host.resident_mib()?];
+    let resident = [before, after, host.resident_mb()?];
     Ok(columns(rounds, resident))
 }
 
 fn columns(rounds: Rounds, [before, after, without]: [f64; 3]) -> Vec<Column> {
     let ratios = ratios(&rounds.quiet_p99, &rounds.beside_p99);
-    let once = |name, figure| Column { name, unit: " MiB", rounds: vec![figure] };
+    let once = |name, figure| Column { name, unit: " MB", rounds: vec![figure] };
     vec![
         Column { name: "p99 alone", unit: " µs", rounds: rounds.quiet_p99 },
         Column { name: "beside", unit: " µs", rounds: rounds.beside_p99 },

@@ -1,10 +1,25 @@
-//! Load: one plain connection for latency, `wrk` for throughput.
+//! Load for throughput: `wrk`, one that never sleeps, or a few requests where no
+//! figure counts.
 
 use crate::Measured;
+use crate::connection::Connection;
 use crate::machine::LOAD_CORE;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
+use crate::polling::poll;
+use crate::process::{Cores, command};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// How load is made.
+#[derive(Clone, Copy)]
+pub(crate) enum Load {
+    /// By `wrk` with 32 connections.
+    Wrk { seconds: u32 },
+    /// By 32 connections that are polled.
+    Polling { seconds: u32 },
+    /// By one connection.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for tests"))]
+    Few { requests: u32 },
+}
 
 /// What a request brings beside its target.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,6 +28,15 @@ pub(crate) enum Headers {
     Plain,
     /// What a browser sends, 13 with `host`.
     Browser,
+}
+
+/// What load came to.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Rate {
+    pub(crate) requests: f64,
+    pub(crate) per_second: f64,
+    /// CPU time that the load took in this process.
+    pub(crate) load_micros: f64,
 }
 
 /// What a browser sends with a request of a page, beside `host`.
@@ -31,83 +55,91 @@ const BROWSER: [&str; 12] = [
     "user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 ];
 
-/// Requests per second that `wrk` reaches with 32 connections.
-pub(crate) fn wrk(
-    address: SocketAddr,
-    path: &str,
-    seconds: u32,
-    headers: Headers,
-) -> Measured<f64> {
-    let headers = if headers == Headers::Browser { BROWSER.as_slice() } else { &[] };
-    let output = Command::new("taskset")
-        .args(["-c", &LOAD_CORE.to_string(), "wrk", "-t1", "-c32"])
-        .arg(format!("-d{seconds}s"))
-        .args(headers.iter().flat_map(|header| ["-H", header]))
+impl Headers {
+    /// Those beside `host`.
+    pub(crate) fn lines(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &[],
+            Self::Browser => &BROWSER,
+        }
+    }
+}
+
+impl Load {
+    /// Asks for a path again and again; every answer must be a success.
+    pub(crate) fn put_on(
+        self,
+        address: SocketAddr,
+        path: &str,
+        headers: Headers,
+    ) -> Measured<Rate> {
+        match self {
+            Self::Wrk { seconds } => wrk(address, path, seconds, headers),
+            Self::Polling { seconds } => poll(address, path, seconds, headers),
+            Self::Few { requests } => few(address, path, requests),
+        }
+    }
+
+    /// How it is made, for a title.
+    pub(crate) fn render(self) -> String {
+        match self {
+            Self::Wrk { seconds } => format!("wrk -t1 -c32 -d{seconds}s"),
+            Self::Polling { seconds } => format!("32 polled connections, {seconds} s"),
+            Self::Few { requests } => format!("{requests} requests"),
+        }
+    }
+}
+
+fn wrk(address: SocketAddr, path: &str, seconds: u32, headers: Headers) -> Measured<Rate> {
+    let output = command(Cores::One(LOAD_CORE), "wrk")
+        .args(["-t1", "-c32", &format!("-d{seconds}s")])
+        .args(headers.lines().iter().flat_map(|header| ["-H", header]))
         .arg(format!("http://{address}{path}"))
         .output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    read_wrk(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn read_wrk(text: &str) -> Measured<Rate> {
     if text.contains("Non-2xx") || text.contains("Socket errors") {
         return Err(format!("requests failed:\n{text}").into());
     }
-    let figure = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:"));
-    let figure = figure.ok_or_else(|| format!("wrk printed no figure:\n{text}"))?;
-    Ok(figure.trim().parse()?)
+    let mut lines = text.lines().map(str::trim);
+    let requests = lines.find_map(|line| line.split_once(" requests in "));
+    let per_second = lines.find_map(|line| line.strip_prefix("Requests/sec:"));
+    let (Some((requests, _)), Some(per_second)) = (requests, per_second) else {
+        return Err(format!("wrk printed no figure:\n{text}").into());
+    };
+    Ok(Rate {
+        requests: requests.parse()?,
+        per_second: per_second.trim().parse()?,
+        load_micros: 0.0,
+    })
 }
 
-/// A connection that asks one thing after the other.
-pub(crate) struct Connection {
-    address: SocketAddr,
-    reader: BufReader<TcpStream>,
-}
-
-/// What came back.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Connection {
-    pub(crate) fn open(address: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        Ok(Self { address, reader: BufReader::new(stream) })
-    }
-
-    pub(crate) fn get(&mut self, path: &str) -> Measured<Answer> {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
-    }
-
-    pub(crate) fn post(&mut self, path: &str, json: &str) -> Measured<Answer> {
-        let len = json.len();
-        self.ask(&format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             content-length: {len}\r\n\r\n{json}"
-        ))
-    }
-
-    fn ask(&mut self, request: &str) -> Measured<Answer> {
-        self.reader.get_mut().write_all(request.as_bytes())?;
-        let mut line = String::new();
-        self.reader.read_line(&mut line)?;
-        let status = line.split(' ').nth(1).ok_or("no status")?.parse()?;
-        let (mut len, mut is_last) = (0, false);
-        loop {
-            line.clear();
-            self.reader.read_line(&mut line)?;
-            let header = line.trim_end().to_ascii_lowercase();
-            if header.is_empty() {
-                break;
-            }
-            is_last |= header == "connection: close";
-            if let Some(value) = header.strip_prefix("content-length:") {
-                len = value.trim().parse()?;
-            }
+fn few(address: SocketAddr, path: &str, requests: u32) -> Measured<Rate> {
+    let mut connection = Connection::open(address)?;
+    let before = Instant::now();
+    for _ in 0..requests {
+        let answer = connection.get(path)?;
+        if answer.status != 200 {
+            return Err(format!("{path} answered {}", answer.status).into());
         }
-        let mut body = vec![0; len];
-        self.reader.read_exact(&mut body)?;
-        if is_last {
-            *self = Self::open(self.address)?;
-        }
-        Ok(Answer { status, body })
+    }
+    let requests = f64::from(requests);
+    Ok(Rate { requests, per_second: requests / before.elapsed().as_secs_f64(), load_micros: 0.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_wrk_prints_is_read() {
+        let printed = "Running 3s test @ http://127.0.0.1:1/\n  1 threads and 32 connections\n  \
+                       9000 requests in 3.00s, 1.00MB read\nRequests/sec:   3000.50\n";
+        let expected = Rate { requests: 9000.0, per_second: 3000.5, load_micros: 0.0 };
+        assert_eq!(read_wrk(printed).unwrap(), expected);
+        assert!(read_wrk("Non-2xx or 3xx responses: 1").is_err());
+        assert!(read_wrk("").is_err());
     }
 }

@@ -3,6 +3,7 @@
 use crate::Measured;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::time::ClockId;
 use std::fs;
 
 /// The core that serves, and the one that asks.
@@ -54,7 +55,16 @@ pub(crate) fn unpin() -> Measured {
 
 /// CPU time this process has used, in microseconds.
 pub(crate) fn cpu_micros() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    micros(ClockId::ProcessCPUTime)
+}
+
+/// CPU time this thread has used, in microseconds.
+pub(crate) fn thread_micros() -> f64 {
+    micros(ClockId::ThreadCPUTime)
+}
+
+fn micros(clock: ClockId) -> f64 {
+    let time = rustix::time::clock_gettime(clock);
     #[allow(clippy::cast_precision_loss, reason = "seconds and nanoseconds fit")]
     let micros = time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3;
     micros

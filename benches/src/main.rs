@@ -1,6 +1,7 @@
-//! Measures the host. Entries compare things in turn, several rounds, in one
-//! process on one pinned core, with the load on the other; what counts is the
-//! ratio of the medians.
+//! Measures the host. Entries compare things in turn, several rounds, pinned to
+//! one core, with the load on the other; what counts are ratios of the same
+//! round. Each entry has a plan of how much it measures, and a test that runs
+//! it with a small one.
 
 #![allow(
     clippy::print_stdout,
@@ -10,15 +11,28 @@
 )]
 
 mod bare;
+mod callers;
+mod callgrind;
+mod connection;
+mod density;
 mod figures;
+mod files;
 #[path = "../../tests/it/kit/hand_made.rs"]
 mod hand_made;
 mod hop;
+mod hops;
 mod hostile;
 mod load;
 mod machine;
+mod polling;
+mod process;
+mod ready;
 mod report;
+mod routes;
+mod serve;
 mod served;
+mod soak;
+mod spawned;
 mod swap;
 mod throughput;
 
@@ -27,6 +41,8 @@ use std::process::ExitCode;
 
 /// What an entry came to, or why it could not be measured.
 pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+const ALL: &str = "throughput, wrk, serve, hop, hops, swap, routes, density, hostile, soak";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,12 +64,19 @@ fn run(name: &str) -> Measured {
     machine.print();
     let (name, only) = name.split_once('/').unwrap_or((name, ""));
     let report = match name {
-        "throughput" => throughput::measure()?,
-        "hop" => hop::measure()?,
-        "swap" => swap::measure()?,
+        "throughput" => throughput::measure(&throughput::Plan::FULL)?,
+        "wrk" => throughput::measure(&throughput::Plan::WRK)?,
+        "serve" => serve::measure(&serve::Plan::FULL)?,
+        "hop" => hop::measure(&hop::Plan::FULL)?,
+        "hops" => hops::measure(&hops::Plan::FULL)?,
+        "swap" => swap::measure(&swap::Plan::FULL)?,
         "hostile" => hostile::measure(only)?,
-        _ => return Err("there is none; throughput, hop, swap, hostile".into()),
+        "routes" => routes::measure(&routes::Plan::FULL)?,
+        "density" => density::measure(&density::Plan::FULL)?,
+        "soak" => soak::measure(&soak::Plan::FULL)?,
+        _ => return Err(format!("there is none; {ALL}").into()),
     };
     report.print();
-    report.write(&served::root().join("target/bench"), &machine)
+    report.write(&files::root().join("target/bench"), &machine)?;
+    report.judge()
 }

@@ -13,6 +13,8 @@ pub(crate) struct Report {
     name: &'static str,
     title: String,
     rows: Vec<Row>,
+    /// What is not as it must be, however fast it is.
+    broken: Vec<String>,
 }
 
 /// One thing that was measured, in as many rounds as there are figures.
@@ -30,11 +32,21 @@ pub(crate) struct Column {
 
 impl Report {
     pub(crate) fn new(name: &'static str, title: String) -> Self {
-        Self { name, title, rows: Vec::new() }
+        Self { name, title, rows: Vec::new(), broken: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, name: &'static str, columns: Vec<Column>) {
         self.rows.push(Row { name, columns });
+    }
+
+    /// Notes that something is not as it must be.
+    pub(crate) fn note_broken(&mut self, what: String) {
+        self.broken.push(what);
+    }
+
+    /// Fails when something is not as it must be.
+    pub(crate) fn judge(&self) -> Measured {
+        if self.broken.is_empty() { Ok(()) } else { Err(self.broken.join("; ").into()) }
     }
 
     /// Prints medians, with the range they come from.
@@ -42,7 +54,7 @@ impl Report {
         println!("{}: {}", self.name, self.title);
         for row in &self.rows {
             let cells: Vec<String> = row.columns.iter().map(Column::render).collect();
-            println!("  {:<28}{}", row.name, cells.join("   "));
+            println!("  {:<38}{}", row.name, cells.join("   "));
         }
     }
 
@@ -64,6 +76,11 @@ impl Report {
     }
 }
 
+/// Quotients of the same round: what disturbs one disturbs the other.
+pub(crate) fn ratios(figures: &[f64], of: &[f64]) -> Vec<f64> {
+    figures.iter().zip(of).map(|(own, of)| own / of).collect()
+}
+
 impl Column {
     fn render(&self) -> String {
         let digits = if median(&self.rounds) < 100.0 { 2 } else { 0 };
@@ -80,6 +97,21 @@ impl Column {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Report {
+        /// Checks that so many rows have so many rounds of plausible figures.
+        #[track_caller]
+        pub(crate) fn check_rows(&self, rows: usize, rounds: usize) {
+            self.judge().unwrap();
+            let names: Vec<&str> = self.rows.iter().map(|row| row.name).collect();
+            assert_eq!(names.len(), rows, "{names:?}");
+            for row in &self.rows {
+                let first = &row.columns.first().expect("a row has columns").rounds;
+                assert_eq!(first.len(), rounds, "{}", row.name);
+                assert!(first.iter().all(|figure| figure.is_finite()), "{}: {first:?}", row.name);
+            }
+        }
+    }
 
     #[test]
     fn a_report_is_a_table_and_a_file_with_every_round() {

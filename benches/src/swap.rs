@@ -1,60 +1,226 @@
 //! From the file's close to the first answer of the new revision.
 
 use crate::Measured;
+use crate::callers::{Ask, Callers};
+use crate::connection::Connection;
 use crate::figures::quantile;
-use crate::load::Connection;
+use crate::files::{distinct, guest, replaced, root, state};
+use crate::process::Cores;
 use crate::report::{Column, Report};
-use crate::served::{guest_path, serve};
+use crate::spawned::Spawned;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
-const SWAPS: usize = 50;
+/// How much is measured.
+pub(crate) struct Plan {
+    swaps: usize,
+    /// Of the large module.
+    large_swaps: usize,
+}
 
-pub(crate) fn measure() -> Measured<Report> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let host = serve(&runtime, &[("calc", "")])?;
-    let file = host.folder.path().join("calc.wasm");
-    let builds = [
-        (fs::read(guest_path("calc2"))?, "\"pico2\""),
-        (fs::read(guest_path("calc"))?, "\"pico\""),
-    ];
-    let mut connection = Connection::open(host.address)?;
-    let (mut compiled, mut cached) = (Vec::new(), Vec::new());
-    for (swap, (build, mark)) in builds.iter().cycle().take(SWAPS * 2).enumerate() {
-        // A build nobody has seen is compiled; one seen before comes from the
-        // cache.
-        let is_new = swap < SWAPS;
-        let build = if is_new { distinct(build, swap) } else { build.clone() };
-        fs::write(&file, build)?;
-        let closed = Instant::now();
-        loop {
-            let answer = connection.get("/api/add/40/2")?;
-            if String::from_utf8_lossy(&answer.body).contains(mark) {
-                break;
-            }
-            if Duration::from_secs(30) < closed.elapsed() {
-                return Err("the new revision does not answer after 30 s".into());
-            }
-        }
-        let times = if is_new { &mut compiled } else { &mut cached };
-        times.push(closed.elapsed().as_secs_f64() * 1e3);
-    }
-    let title = format!("close of calc.wasm -> first answer of the new revision, {SWAPS} each");
+/// One row: what is swapped, how, and beside what load.
+struct Case {
+    name: &'static str,
+    guest: Guest,
+    manifest: &'static str,
+    source: Source,
+    load: Option<Callers>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Guest {
+    /// 98 kB.
+    Calc,
+    /// 13 MB.
+    JavaScript,
+}
+
+/// Where the code of the new revision comes from.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    /// Every build is one that nobody has seen.
+    Compiled,
+    /// Two builds take turns.
+    Cached,
+}
+
+const CASES: [Case; 8] = [
+    Case::calc("compiled", Source::Compiled, None),
+    Case::calc("from the cache", Source::Cached, None),
+    Case::calc("compiled, under load", Source::Compiled, Some(STEADY)),
+    Case::calc("from the cache, under load", Source::Cached, Some(STEADY)),
+    Case::calc("compiled, saturated", Source::Compiled, Some(SATURATED)),
+    Case::calc("from the cache, saturated", Source::Cached, Some(SATURATED)),
+    Case::large("JavaScript from the cache", None),
+    Case::large("JavaScript from the cache, under load", Some(STEADY_LARGE)),
+];
+
+/// Some 7,000 requests a second.
+const STEADY: Callers = Callers { connections: 16, pause: Duration::from_millis(2), asks: &[ADD] };
+
+/// As many as the cores can do.
+const SATURATED: Callers = Callers { connections: 32, pause: Duration::ZERO, asks: &[ADD] };
+
+/// Some 400 requests a second.
+const STEADY_LARGE: Callers =
+    Callers { connections: 8, pause: Duration::from_millis(20), asks: &[HELLO] };
+
+const ADD: Ask = Ask {
+    path: "/api/add/40/2",
+    every: 1,
+    status: 200,
+    bodies: &[
+        r#"{"message":"Hello 🌍","from":"pico","result":42}"#,
+        r#"{"message":"Hello 🌍","from":"pico2","result":42}"#,
+    ],
+};
+
+const HELLO: Ask = Ask {
+    path: "/hello-js",
+    every: 1,
+    status: 200,
+    bodies: &["Hello from JavaScript at /", "Hallo from JavaScript at /"],
+};
+
+/// How long a revision may take to answer.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Plan {
+    pub(crate) const FULL: Self = Self { swaps: 100, large_swaps: 30 };
+}
+
+pub(crate) fn measure(plan: &Plan) -> Measured<Report> {
+    let Plan { swaps, large_swaps } = plan;
+    let title = format!(
+        "close of the file -> first answer of the new revision, all cores, {swaps} swaps of \
+         calc.wasm, {large_swaps} of hello-js.wasm"
+    );
     let mut report = Report::new("swap", title);
-    for (name, rounds) in [("compiled", compiled), ("from the cache", cached)] {
-        let p95 = vec![quantile(&rounds, 0.95)];
-        let median = Column { name: "median", unit: " ms", rounds };
-        report.add(name, vec![median, Column { name: "p95", unit: " ms", rounds: p95 }]);
+    let fresh = TempDir::new_in(root().join("target"))?;
+    for case in &CASES {
+        let count = if case.guest == Guest::Calc { *swaps } else { *large_swaps };
+        if 0 < count {
+            let rounds = case.measure(count, fresh.path())?;
+            let p95 = vec![quantile(&rounds, 0.95)];
+            let median = Column { name: "median", unit: " ms", rounds };
+            report.add(case.name, vec![median, Column { name: "p95", unit: " ms", rounds: p95 }]);
+        }
     }
     Ok(report)
 }
 
-/// The same module with bytes of its own: an empty custom section more.
-fn distinct(module: &[u8], count: usize) -> Vec<u8> {
-    let name = format!("{}-{count}", std::process::id());
-    let mut section = Vec::from(module);
-    let len = u8::try_from(name.len()).unwrap_or_default();
-    section.extend([0, len + 1, len]);
-    section.extend(name.as_bytes());
-    section
+impl Case {
+    const fn calc(name: &'static str, source: Source, load: Option<Callers>) -> Self {
+        Self { name, guest: Guest::Calc, manifest: "", source, load }
+    }
+
+    const fn large(name: &'static str, load: Option<Callers>) -> Self {
+        let (guest, source) = (Guest::JavaScript, Source::Cached);
+        Self { name, guest, manifest: "", source, load }
+    }
+
+    /// The times of so many swaps, in milliseconds.
+    fn measure(&self, count: usize, fresh: &Path) -> Measured<Vec<f64>> {
+        let folder = TempDir::new()?;
+        let builds = self.guest.builds()?;
+        let name = self.guest.name();
+        if !self.manifest.is_empty() {
+            fs::write(folder.path().join(format!("{name}.toml")), self.manifest)?;
+        }
+        // Compiling the large one twice for every run would take long.
+        let state = if self.guest == Guest::Calc { fresh } else { &state() };
+        let (host, _) = Spawned::start(folder.path(), state, Cores::All, PATIENCE)?;
+        let mut swapper = Swapper::new(&host, folder.path(), name, self.guest.ask().path)?;
+        for (build, mark) in &builds {
+            swapper.swap(build, mark)?;
+        }
+        let calling = self.load.map(|load| load.start(host.address));
+        let mut times = Vec::with_capacity(count);
+        for (swap, (build, mark)) in builds.iter().cycle().take(count).enumerate() {
+            let unseen = distinct(build, &format!("{} {swap}", self.name));
+            let build = if self.source == Source::Compiled { &unseen } else { build };
+            times.push(swapper.swap(build, mark)?.as_secs_f64() * 1e3);
+        }
+        if let Some(calling) = calling {
+            calling.end()?.check()?;
+        }
+        Ok(times)
+    }
+}
+
+impl Guest {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Calc => "calc",
+            Self::JavaScript => "hello-js",
+        }
+    }
+
+    const fn ask(self) -> Ask {
+        match self {
+            Self::Calc => ADD,
+            Self::JavaScript => HELLO,
+        }
+    }
+
+    /// Two builds, each with a text that only its answers have.
+    fn builds(self) -> Measured<[(Vec<u8>, &'static str); 2]> {
+        let first = guest(self.name())?;
+        Ok(match self {
+            Self::Calc => [(first, "\"pico\""), (guest("calc2")?, "\"pico2\"")],
+            Self::JavaScript => {
+                // The text lies in the module as the engine has read it.
+                let (text, with) = ("Hello from JavaScript", "Hallo from JavaScript");
+                let second = replaced(&first, text, with);
+                [(first, "Hello from"), (second, "Hallo from")]
+            }
+        })
+    }
+}
+
+/// Replaces one module of a host.
+pub(crate) struct Swapper {
+    file: PathBuf,
+    connection: Connection,
+    path: &'static str,
+}
+
+impl Swapper {
+    pub(crate) fn new(
+        host: &Spawned,
+        folder: &Path,
+        name: &str,
+        path: &'static str,
+    ) -> Measured<Self> {
+        let file = folder.join(format!("{name}.wasm"));
+        Ok(Self { file, connection: Connection::open(host.address)?, path })
+    }
+
+    /// Replaces the module and waits for an answer that has a mark. Tells how
+    /// long that took from the close of the file.
+    pub(crate) fn swap(&mut self, build: &[u8], mark: &str) -> Measured<Duration> {
+        fs::write(&self.file, build)?;
+        let closed = Instant::now();
+        loop {
+            let answer = self.connection.get(self.path)?;
+            if String::from_utf8_lossy(&answer.body).contains(mark) {
+                return Ok(closed.elapsed());
+            }
+            if PATIENCE < closed.elapsed() {
+                return Err(format!("{mark} does not answer after {PATIENCE:?}").into());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_run_has_every_row() {
+        measure(&Plan { swaps: 2, large_swaps: 0 }).unwrap().check_rows(6, 2);
+    }
 }

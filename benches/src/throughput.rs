@@ -1,15 +1,28 @@
 //! Requests per second: bare hyper, an instance kept, an instance per call; with
 //! the headers of a plain client and with those of a browser.
 
-use crate::load::Headers;
+use crate::load::{Headers, Load};
 use crate::machine::{SERVER_CORE, cpu_micros, pin};
-use crate::report::{Column, Report};
+use crate::report::{Column, Report, ratios};
 use crate::served::serve;
-use crate::{Measured, bare, load};
+use crate::{Measured, bare};
 use std::net::SocketAddr;
 
-const ROUNDS: usize = 5;
-const SECONDS: u32 = 3;
+/// How much is measured.
+pub(crate) struct Plan {
+    name: &'static str,
+    rounds: usize,
+    load: Load,
+}
+
+impl Plan {
+    pub(crate) const FULL: Self =
+        Self { name: "throughput", rounds: 15, load: Load::Polling { seconds: 1 } };
+
+    /// The same with a load that sleeps when it has nothing to do.
+    pub(crate) const WRK: Self = Self { name: "wrk", rounds: 5, load: Load::Wrk { seconds: 3 } };
+}
+
 const PATH: &str = "/api/add/40/2";
 
 struct Server {
@@ -20,7 +33,7 @@ struct Server {
     cpu_micros: Vec<f64>,
 }
 
-pub(crate) fn measure() -> Measured<Report> {
+pub(crate) fn measure(plan: &Plan) -> Measured<Report> {
     pin(SERVER_CORE)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -38,35 +51,44 @@ pub(crate) fn measure() -> Measured<Report> {
         server("bare hyper, 13 headers", bare, Headers::Browser),
         server("instance kept, 13 headers", kept.address, Headers::Browser),
     ];
-    for _ in 0..ROUNDS {
+    for _ in 0..plan.rounds {
         for server in &mut servers {
             let before = cpu_micros();
-            let per_second = load::wrk(server.address, PATH, SECONDS, server.headers)?;
-            server.per_second.push(per_second);
-            let requests = per_second * f64::from(SECONDS);
-            server.cpu_micros.push((cpu_micros() - before) / requests);
+            let rate = plan.load.put_on(server.address, PATH, server.headers)?;
+            server.per_second.push(rate.per_second);
+            let used = cpu_micros() - before - rate.load_micros;
+            server.cpu_micros.push(used / rate.requests);
         }
     }
-    Ok(report(&servers))
+    Ok(report(&servers, plan))
 }
 
-fn report(servers: &[Server]) -> Report {
-    let title = format!("{PATH}, wrk -t1 -c32 -d{SECONDS}s, {ROUNDS} rounds in turn");
-    let mut report = Report::new("throughput", title);
+fn report(servers: &[Server], plan: &Plan) -> Report {
+    let (load, rounds) = (plan.load.render(), plan.rounds);
+    let title = format!("{PATH}, {load}, {rounds} rounds in turn");
+    let mut report = Report::new(plan.name, title);
     for server in servers {
-        // Of the same round: what disturbs one disturbs the other.
         let bare = servers.iter().find(|other| other.headers == server.headers);
-        let rounds =
-            bare.into_iter().flat_map(|bare| server.per_second.iter().zip(&bare.per_second));
-        let ratios = rounds.map(|(own, bare)| own / bare).collect();
+        let of_bare = bare.map(|bare| ratios(&server.per_second, &bare.per_second));
         report.add(
             server.name,
             vec![
                 Column { name: "requests", unit: "/s", rounds: server.per_second.clone() },
-                Column { name: "of bare", unit: "", rounds: ratios },
+                Column { name: "of bare", unit: "", rounds: of_bare.unwrap_or_default() },
                 Column { name: "CPU", unit: " µs", rounds: server.cpu_micros.clone() },
             ],
         );
     }
     report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_run_has_every_row() {
+        let plan = Plan { name: "small", rounds: 1, load: Load::Few { requests: 20 } };
+        measure(&plan).unwrap().check_rows(5, 1);
+    }
 }

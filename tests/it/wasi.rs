@@ -90,6 +90,42 @@ async fn a_plain_component_runs_apart_when_asked() {
 }
 
 #[tokio::test]
+async fn calc_without_the_sdk_answers_like_calc() {
+    for name in ["calc-wasi2", "calc-wasi3"] {
+        let manifest = "name = \"calc\"\nroot = \"/api\"";
+        let host = Host::over(Folder::of(&[name]).with(&format!("{name}.toml"), manifest)).await;
+        let hello = host.get("/api/add/40/2").await;
+        answers(&hello, 200, r#"{"message":"Hello 🌍","from":"pico","result":42}"#);
+        assert_eq!(hello.header("content-type"), "application/json");
+        assert_eq!(hello.header("content-length"), "50");
+        for path in ["/api/add/x/1", "/api/add/1", "/api/add/9223372036854775807/1"] {
+            assert_eq!(host.get(path).await.status, 400, "{path}");
+        }
+        host.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_module_whose_number_was_replaced_is_another_service() {
+    let built = guest("numbered");
+    let mark = b"numbered-0000";
+    let mut numbered = built.clone();
+    for at in 0..numbered.len() - mark.len() {
+        if numbered[at..].starts_with(mark) {
+            numbered[at..at + mark.len()].copy_from_slice(b"numbered-0042");
+        }
+    }
+    let host = Host::over(Folder::of(&["numbered"])).await;
+    host.folder.put("another.wasm", numbered);
+    host.line("serving numbered-0042 1.0.0 * at /numbered-0042").await;
+    for name in ["numbered-0000", "numbered-0042"] {
+        answers(&host.get(&format!("/{name}/add/40/2")).await, 200, r#"{"result":42}"#);
+        answers(&host.get(&format!("/{name}/name")).await, 200, name);
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a_core_module_of_the_sdk_is_the_same_service() {
     let host = Host::of(&["calc-core"]).await;
     host.line("serving calc 1.0.0 * at /api").await;

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask run`, `test`, `bench`.
+//! The project's own commands: `cargo xtask run`, `test`, `bench` and more.
 //!
 //! Each sets up what it needs and says what it does; the first step that fails
 //! ends it.
@@ -28,7 +28,9 @@ usage: cargo xtask COMMAND
   test           set up what the tests need and run every check and test
   tidy           check the house rules that no compiler knows
   guests         build the guests that tests and benches use
-  bench [NAME]   measure: throughput, hop, swap, hostile; all of them without a name";
+  bench [NAME]   measure: throughput, wrk, serve, hop, hops, swap, routes, density, hostile;
+                 all of them without a name
+  soak           a million requests with swaps and traps, after which nothing may be left";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(),
         ["tidy"] => tidy::tidy(),
         ["guests"] => guests::for_tests().map(|_| ()),
+        ["soak"] => bench::bench(&["soak"]),
         ["bench", names @ ..] => bench::bench(names),
         _ => {
             eprintln!("{USAGE}");

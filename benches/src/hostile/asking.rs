@@ -5,7 +5,7 @@ use super::Fixture;
 use super::host::HostProcess;
 use super::pace::{Due, Pace};
 use crate::Measured;
-use crate::load::Connection;
+use crate::connection::Connection;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
