@@ -67,7 +67,9 @@ impl Live {
         Ok(live)
     }
 
-    fn add(&mut self, service: &Arc<Service>) -> Result<(), Conflict> {
+    /// Adds a service to a table that nobody has seen. After a conflict the table
+    /// may hold a part of it, and is good for nothing.
+    pub(crate) fn add(&mut self, service: &Arc<Service>) -> Result<(), Conflict> {
         let name = &service.declaration.name;
         if let Some(other) = self.by_name.get(name) {
             let over = if other.declaration.version == service.declaration.version {

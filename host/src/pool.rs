@@ -9,8 +9,6 @@ mod answer;
 mod demote;
 mod instances;
 
-pub(crate) use demote::{Demotable, Lost};
-
 use crate::background::Background;
 use crate::call::{Answer, Call, CallContext, Hop};
 use crate::crew::{Crew, StopSignal};
@@ -23,6 +21,7 @@ use crate::limits::ModuleLimits;
 use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::record::{Record, RecordDate};
+use demote::{Demotable, Lost};
 use futures::FutureExt;
 use instances::{Instances, Kept, Lent};
 use std::sync::Arc;

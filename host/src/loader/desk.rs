@@ -168,7 +168,7 @@ impl Loader {
             let next = self.look_again.map_or(rescan, |at| at.min(rescan));
             tokio::select! {
                 () = stop.stopped() => return,
-                Some(outcome) = self.results.1.recv() => self.take_outcome(outcome),
+                Some(outcome) = self.results.1.recv() => self.take_outcomes(outcome),
                 () = events.came.notified() => {
                     self.take_events();
                     self.scan(false);

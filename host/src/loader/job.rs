@@ -12,7 +12,7 @@ use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::manifest::Manifest;
 use crate::name::Name;
-use crate::pool::{Demotable, Parts, Service};
+use crate::pool::{Parts, Service};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::task::spawn_blocking;
@@ -135,12 +135,7 @@ impl Workshop {
         let prepared =
             self.engine.prepare(compiled, World::Picolet, sound.manifest.isolation, host)?;
         let Prepared::Service(blueprint) = prepared else { return Err(Refusal::Lost) };
-        let engine = self.engine.clone();
-        let describe = async move { engine.describe(&blueprint).await };
-        // Nothing is known of it yet, so it is not run where requests are.
-        let background = self.engine.background();
-        let described = Demotable::new(describe, None, &background, &self.crew).await;
-        let raw = described.map_err(|_lost| Refusal::Lost)??;
+        let raw = self.engine.describe(&blueprint).await?;
         Ok(Declaration::check(raw, &sound.manifest, &self.limits)?)
     }
 

@@ -53,6 +53,37 @@ pub(super) fn admit(standing: &BTreeMap<Name, Standing>, candidate: &Standing) -
     }
 }
 
+/// The next table with as many new services in it as are in nobody's way.
+pub(super) struct Together<C> {
+    pub(super) live: Live,
+    pub(super) admitted: Vec<C>,
+    /// Each of these has a plan of its own.
+    pub(super) in_the_way: Vec<C>,
+}
+
+/// Plans the next table with all of these in it at once.
+pub(super) fn admit_together<C>(
+    standing: &BTreeMap<Name, Standing>,
+    candidates: Vec<C>,
+    service_of: impl Fn(&C) -> Arc<Service>,
+) -> Together<C> {
+    let build = |admitted: &[C]| {
+        let present = standing.values().map(|standing| standing.service.clone());
+        // What was live together stays so, and the others were tried.
+        Live::build(present.chain(admitted.iter().map(&service_of))).unwrap_or_default()
+    };
+    let mut together = Together { live: build(&[]), admitted: Vec::new(), in_the_way: Vec::new() };
+    for candidate in candidates {
+        if together.live.add(&service_of(&candidate)).is_ok() {
+            together.admitted.push(candidate);
+        } else {
+            together.in_the_way.push(candidate);
+            together.live = build(&together.admitted);
+        }
+    }
+    together
+}
+
 /// The next table without a module.
 pub(super) fn without(standing: &BTreeMap<Name, Standing>, module: &Name) -> Live {
     let services =

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 /// Work of a guest, in the task of whoever waits for it for as long as it is
 /// light. Dropping it ends the work wherever it is.
-pub(crate) struct Demotable<T> {
+pub(super) struct Demotable<T> {
     work: Work<T>,
     /// None when the work is taken for long from the beginning.
     effort: Option<Effort>,
@@ -26,10 +26,10 @@ enum Work<T> {
 
 /// The host is going down, and the work with it.
 #[derive(Debug)]
-pub(crate) struct Lost;
+pub(super) struct Lost;
 
 impl<T: Send + 'static> Demotable<T> {
-    pub(crate) fn new(
+    pub(super) fn new(
         work: impl Future<Output = T> + Send + 'static,
         effort: Option<Effort>,
         background: &Background,

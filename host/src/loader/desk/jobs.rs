@@ -31,6 +31,29 @@ enum Job {
 /// Dropping it gives up the compile.
 pub(super) struct Optimizing(#[expect(dead_code, reason = "held")] oneshot::Sender<()>);
 
+/// A revision that asks to be live.
+struct Presented {
+    file: String,
+    revision: Revision,
+    sound: Option<Arc<Sound>>,
+}
+
+/// What came of a load.
+#[derive(Default)]
+struct Took {
+    presented: Option<Presented>,
+    /// There is newer content to load.
+    again: bool,
+}
+
+impl Presented {
+    /// What better code is made from, for one that was compiled in a hurry.
+    fn hurried(&mut self) -> Option<(String, Arc<Sound>, Arc<Service>)> {
+        let sound = self.sound.take()?;
+        Some((self.file.clone(), sound, self.revision.standing.service.clone()))
+    }
+}
+
 impl Loader {
     /// Begins to load a file, or notes that it must be loaded once more.
     pub(super) fn begin(&mut self, file: &str) {
@@ -76,26 +99,45 @@ impl Loader {
         F: Future<Output = Option<Job>> + Send,
     {
         let (started, sender) = (Instant::now(), self.results.0.clone());
-        self.workshop.crew.hire(task, |stop| async move {
+        // Not where requests are served: it reads and checks megabytes, and
+        // runs a guest of which nothing is known yet.
+        let background = self.workshop.engine.background();
+        self.workshop.crew.hire_on(background.handle(), task, |stop| async move {
             let Some(job) = job(stop).await else { return };
             // The loader has stopped when nobody listens.
             let _ = sender.send(Outcome { file, module_id, started, job }).await;
         });
     }
 
-    pub(super) fn take_outcome(&mut self, outcome: Outcome) {
-        let Outcome { file, module_id, started, job } = outcome;
-        if self.modules.get(&file).is_none_or(|module| module.id != module_id) {
-            info!(file, "was removed while it was loading");
-            return;
-        }
-        let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match job {
-            Job::Load { batch, loaded } => self.take_loaded(&file, batch, load_ms, loaded),
-            Job::Optimize(Ok(service)) => self.take_optimized(&file, service, load_ms),
-            Job::Optimize(Err(refusal)) => {
-                warn!(file, %refusal, "no better code, what was compiled in a hurry serves on");
+    /// Takes everything that is done by now. What was loaded is presented
+    /// together: a table is built whole, whether one service joins it or fifty.
+    pub(super) fn take_outcomes(&mut self, first: Outcome) {
+        let mut next = Some(first);
+        let (mut loaded, mut again) = (Vec::new(), Vec::new());
+        while let Some(outcome) = next {
+            let Outcome { file, module_id, started, job } = outcome;
+            let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            match (self.modules.get(&file).is_some_and(|module| module.id == module_id), job) {
+                (false, _) => info!(file, "was removed while it was loading"),
+                (true, Job::Load { batch, loaded: outcome }) => {
+                    let took = self.take_loaded(&file, batch, load_ms, outcome);
+                    loaded.extend(took.presented);
+                    again.extend(took.again.then_some(file));
+                }
+                (true, Job::Optimize(Ok(service))) => self.take_optimized(&file, service, load_ms),
+                (true, Job::Optimize(Err(refusal))) => {
+                    warn!(file, %refusal, "no better code, what was compiled in a hurry serves on");
+                }
             }
+            next = self.results.1.try_recv().ok();
+        }
+        let hurried: Vec<_> = loaded.iter_mut().filter_map(Presented::hurried).collect();
+        self.present_all(loaded.into_iter().map(|new| (new.file, new.revision)).collect());
+        for (file, sound, service) in hurried {
+            self.optimize(&file, sound, service);
+        }
+        for file in again {
+            self.begin(&file);
         }
         self.render();
     }
@@ -105,22 +147,21 @@ impl Loader {
         file: &str,
         batch: u64,
         load_ms: u64,
-        loaded: Result<Loaded, Refusal>,
-    ) {
-        let Some(module) = self.modules.get_mut(file) else { return };
+        outcome: Result<Loaded, Refusal>,
+    ) -> Took {
+        let mut took = Took::default();
+        let Some(module) = self.modules.get_mut(file) else { return took };
         module.loading = false;
-        let again = std::mem::take(&mut module.again);
-        match loaded {
+        took.again = std::mem::take(&mut module.again);
+        match outcome {
             Ok(Loaded { service, sound }) => {
                 module.optimizing = None;
                 let batch = module.live.is_none().then_some(batch);
-                let standing = Standing { service: service.clone(), batch };
+                let standing = Standing { service, batch };
                 let revision = Revision { standing, load_ms, live_since: SystemTime::now() };
-                self.present(file, revision);
                 // When there is newer content, it is that which is optimized.
-                if let Some(sound) = sound.filter(|_| !again) {
-                    self.optimize(file, sound, service);
-                }
+                let sound = sound.filter(|_| !took.again);
+                took.presented = Some(Presented { file: file.to_owned(), revision, sound });
             }
             Err(refusal) => {
                 module.parked = None;
@@ -131,11 +172,10 @@ impl Loader {
                 self.refuse(file, &refusal);
             }
         }
-        if again {
-            self.begin(file);
-        } else {
+        if !took.again {
             self.awaited.remove(file);
         }
+        took
     }
 
     /// Puts better code in the place of the same content.

@@ -1,7 +1,7 @@
 //! In and out of the live table: every change of what callers find.
 
 use super::super::Refusal;
-use super::super::plan::{Plan, Standing, admit, without};
+use super::super::plan::{Plan, Standing, admit, admit_together, without};
 use super::{HISTORY_MAX, Loader, Revision};
 use crate::engine::Tier;
 use crate::live::Live;
@@ -18,6 +18,28 @@ impl Loader {
         self.announcer.say(&format!("refused {file}: {reason}"));
         if let Some(module) = self.modules.get_mut(file) {
             module.refusal = Some(reason);
+        }
+    }
+
+    /// Loaded services ask to be live. Those that are new and in nobody's way
+    /// go live in one swap.
+    pub(super) fn present_all(&mut self, mut revisions: Vec<(String, Revision)>) {
+        if 1 < revisions.len() {
+            let is_new =
+                |file: &String| self.modules.get(file).is_some_and(|module| module.live.is_none());
+            let new: Vec<_> = revisions.extract_if(.., |(file, _)| is_new(file)).collect();
+            let service_of = |(_, revision): &(String, Revision)| revision.standing.service.clone();
+            let together = admit_together(&self.standing(), new, service_of);
+            if !together.admitted.is_empty() {
+                drop(self.live.publish(together.live));
+            }
+            for (file, revision) in together.admitted {
+                self.note_live(&file, revision);
+            }
+            revisions.extend(together.in_the_way);
+        }
+        for (file, revision) in revisions {
+            self.present(&file, revision);
         }
     }
 
@@ -49,6 +71,13 @@ impl Loader {
     }
 
     fn swap_in(&mut self, file: &str, revision: Revision, live: Live) {
+        // From here on callers find the new revision.
+        drop(self.live.publish(live));
+        self.note_live(file, revision);
+    }
+
+    /// Lists a revision that callers find, and lets go of the one before.
+    fn note_live(&mut self, file: &str, revision: Revision) {
         let service = revision.standing.service.clone();
         let load_ms = revision.load_ms;
         let Some(module) = self.modules.get_mut(file) else { return };
@@ -63,8 +92,6 @@ impl Loader {
             module.before.insert(0, before.view());
             module.before.truncate(HISTORY_MAX);
         }
-        // From here on callers find the new revision.
-        drop(self.live.publish(live));
         let record = service.record(&self.domain, &self.node);
         self.registry.put_local(&service.manifest.key, record);
         let verb = match &before {
