@@ -11,7 +11,7 @@ mod instances;
 
 use crate::background::Background;
 use crate::call::{Answer, Call, CallContext, Hop};
-use crate::crew::{Crew, StopSignal};
+use crate::crew::Crew;
 use crate::declaration::{Declaration, Method, metadata_object};
 use crate::digest::Digest;
 use crate::engine::{Answered, Instance, Left, Prepared, ProxyRunner, Slots, Tier};
@@ -203,11 +203,8 @@ impl Service {
                 None
             }
             Left::Done(instance) => {
-                match instances.keep(instance, loan, now) {
-                    Kept::Yes => (),
-                    Kept::RunsLow => stock(instances.clone(), &self.crew),
-                    Kept::No(instance) => drop_aside(instance, background, &self.crew),
-                }
+                let kept = instances.keep(instance, loan, now);
+                see_to(kept, instances, &self.crew);
                 None
             }
             Left::Working(working) => {
@@ -216,13 +213,8 @@ impl Service {
                 let rest = async move {
                     let instance = working.finish().await?;
                     let Some(home) = home.upgrade() else { return Ok(()) };
-                    match home.keep(instance, loan, Instant::now()) {
-                        Kept::Yes => (),
-                        Kept::RunsLow => stock(home, &crew),
-                        Kept::No(instance) => {
-                            drop_aside(instance, home.blueprint().background(), &crew);
-                        }
-                    }
+                    let kept = home.keep(instance, loan, Instant::now());
+                    see_to(kept, &home, &crew);
                     Ok(())
                 };
                 let rest = Demotable::new(rest, effort, background, &self.crew);
@@ -287,21 +279,24 @@ impl Service {
     }
 }
 
-/// Makes ready what the next calls need.
+/// Does what is left to do after an instance came back.
+fn see_to(kept: Kept, instances: &Arc<Instances>, crew: &Crew) {
+    let Kept::No { instance, runs_low } = kept else { return };
+    drop_aside(instance, instances.blueprint().background(), crew);
+    if runs_low {
+        stock(instances.clone(), crew);
+    }
+}
+
+/// Makes ready what the next calls need, where it costs the present ones least.
 fn stock(instances: Arc<Instances>, crew: &Crew) {
-    let computes = instances.blueprint().computes();
     let background = instances.blueprint().background().clone();
-    let stock = |mut stop: StopSignal| async move {
+    crew.hire_on(background.handle(), "stock", |mut stop| async move {
         tokio::select! {
             () = instances.stock() => (),
             () = stop.stopped() => (),
         }
-    };
-    if computes {
-        crew.hire_on(background.handle(), "stock", stock);
-    } else {
-        crew.hire("stock", stock);
-    }
+    });
 }
 
 /// Giving back the memory of an instance from this size on takes milliseconds.

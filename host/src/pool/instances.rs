@@ -20,13 +20,13 @@ const IDLE_SECONDS: RangeInclusive<u64> = 30..=90;
 /// service may keep.
 const GROWN_BYTES: usize = 8 << 20;
 /// Instances made ahead of need.
-const AHEAD_MAX: usize = 32;
+const AHEAD_MAX: usize = 8;
 
 /// Idle instances of one revision. The one that came last goes out first, so
 /// those that are not needed grow old.
 ///
 /// Where every call gets an instance of its own, what calls took is made again
-/// beside them, many at once, and what they leave is dropped there too.
+/// beside them, by threads that stand back for calls.
 pub(super) struct Instances {
     blueprint: Blueprint,
     shelf: Mutex<Shelf>,
@@ -40,8 +40,6 @@ pub(super) struct Instances {
 #[derive(Default)]
 struct Shelf {
     idle: Vec<Idle>,
-    /// Have served their only call.
-    spent: Vec<Instance>,
     /// Calls since the shelf was last stocked.
     taken: usize,
     is_being_stocked: bool,
@@ -70,9 +68,11 @@ pub(super) struct Lent {
 #[must_use]
 pub(super) enum Kept {
     Yes,
-    /// It was taken, and somebody has to [stock](Instances::stock) the shelf.
-    RunsLow,
-    No(Instance),
+    /// When it runs low, somebody has to [stock](Instances::stock) the shelf.
+    No {
+        instance: Instance,
+        runs_low: bool,
+    },
 }
 
 impl Instances {
@@ -129,15 +129,15 @@ impl Instances {
     /// Takes one back after a call that ended cleanly.
     pub(super) fn keep(&self, instance: Instance, mut loan: Loan, now: Instant) -> Kept {
         if self.isolation == Isolation::Call {
-            return self.put_away(instance);
+            return Kept::No { instance, runs_low: self.runs_low() };
         }
         loan.calls_left = loan.calls_left.saturating_sub(1);
         if loan.calls_left == 0 {
-            return Kept::No(instance);
+            return Kept::No { instance, runs_low: false };
         }
         let mut shelf = self.lock();
         if self.kept_max <= shelf.idle.len() || !self.has_room(&shelf, &instance) {
-            return Kept::No(instance);
+            return Kept::No { instance, runs_low: false };
         }
         shelf.idle.push(Idle { instance, since: now, loan });
         Kept::Yes
@@ -154,29 +154,18 @@ impl Instances {
         grown.filter(|bytes| GROWN_BYTES <= *bytes).sum::<usize>() + bytes <= self.grown_bytes_max
     }
 
-    /// Takes one that has served its only call.
-    fn put_away(&self, instance: Instance) -> Kept {
+    /// Whether calls that get an instance of their own have taken what waited.
+    fn runs_low(&self) -> bool {
         let mut shelf = self.lock();
-        if self.ahead_max() <= shelf.spent.len() || GROWN_BYTES <= instance.memory_bytes() {
-            return Kept::No(instance);
-        }
-        shelf.spent.push(instance);
-        let runs_low =
-            !shelf.is_being_stocked && shelf.idle.len() < shelf.taken.min(self.ahead_max());
+        let wanted = shelf.taken.min(self.ahead_max());
+        let runs_low = !shelf.is_being_stocked && shelf.idle.is_empty() && 0 < wanted;
         shelf.is_being_stocked |= runs_low;
-        if runs_low { Kept::RunsLow } else { Kept::Yes }
+        runs_low
     }
 
-    /// Drops what was put away, and makes as many as were taken since the last
-    /// time.
+    /// Makes as many as were taken since the last time.
     pub(super) async fn stock(&self) {
-        let (spent, wanted) = {
-            let mut shelf = self.lock();
-            let wanted = std::mem::take(&mut shelf.taken).min(self.ahead_max());
-            (std::mem::take(&mut shelf.spent), wanted)
-        };
-        // Their places are free before new ones are made.
-        drop(spent);
+        let wanted = std::mem::take(&mut self.lock().taken);
         self.make_ahead(wanted).await;
         self.lock().is_being_stocked = false;
     }
@@ -201,11 +190,7 @@ impl Instances {
     /// Drops those that have been idle for too long.
     pub(super) fn reclaim(&self, now: Instant) {
         let is_kept = |idle: &mut Idle| now < idle.since + idle.loan.idle_max;
-        let gone: (Vec<Idle>, Vec<Instance>) = {
-            let mut shelf = self.lock();
-            let spent = std::mem::take(&mut shelf.spent);
-            (shelf.idle.extract_if(.., |idle| !is_kept(idle)).collect(), spent)
-        };
+        let gone: Vec<Idle> = self.lock().idle.extract_if(.., |idle| !is_kept(idle)).collect();
         // Outside the lock: what takes longest is dropping them.
         drop(gone);
     }
@@ -217,11 +202,8 @@ impl Instances {
 
 impl Keeper for Instances {
     fn give_up_one(&self) -> bool {
-        let mut shelf = self.lock();
-        let spent = shelf.spent.pop();
-        let idle = if spent.is_none() { shelf.idle.pop() } else { None };
-        drop(shelf);
-        spent.is_some() || idle.is_some()
+        let given_up = self.lock().idle.pop();
+        given_up.is_some()
     }
 }
 
