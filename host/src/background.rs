@@ -30,7 +30,7 @@ impl Background {
             .thread_name("background")
             .on_thread_start(|| {
                 // Where it is forbidden, they stand back for nobody.
-                let _ = rustix::process::nice(NICENESS);
+                let _ = rustix::process::setpriority_process(None, NICENESS);
             })
             .enable_all()
             .build()?;

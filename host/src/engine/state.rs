@@ -12,6 +12,7 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
@@ -83,6 +84,10 @@ pub(crate) type AnswerToCome = oneshot::Receiver<Result<Answer, Fault>>;
 #[derive(Debug, thiserror::Error)]
 #[error("guest computed longer than it may")]
 pub(crate) struct CpuSpent;
+
+/// A guest that has computed for so long is not taken for one that had to wait
+/// for its core.
+const COMPUTES_FROM: Duration = Duration::from_millis(10);
 
 /// Handles and fields that one instance may hold.
 const TABLE_CAPACITY: usize = 10_000;
@@ -167,8 +172,10 @@ impl State {
         match state.beside.meter.tick(Instant::now()) {
             Burst::Young => Ok(UpdateDeadline::Continue(1)),
             Burst::Long { spent } if state.host.limits.cpu() < spent => Err(CpuSpent.into()),
-            Burst::Long { .. } => {
-                state.host.computes.store(true, Ordering::Relaxed);
+            Burst::Long { spent } => {
+                if COMPUTES_FROM <= spent {
+                    state.host.computes.store(true, Ordering::Relaxed);
+                }
                 Ok(UpdateDeadline::Yield(1))
             }
         }
