@@ -19,8 +19,12 @@ pub(crate) enum Cores {
 pub(crate) struct Process {
     child: Child,
     stderr: Option<BufReader<ChildStderr>>,
-    refusals: Arc<Mutex<Vec<String>>>,
+    refusals: Lines,
+    errors: Lines,
 }
+
+/// Lines that a program has written.
+type Lines = Arc<Mutex<Vec<String>>>;
 
 /// What a program has of the machine.
 #[derive(Clone, Copy)]
@@ -43,8 +47,8 @@ pub(crate) struct Cpu {
 /// Ticks of `/proc/PID/stat` in a second, which the kernel's ABI fixes.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Refusals that are kept to be shown.
-const REFUSALS_MAX: usize = 10;
+/// Lines that are kept to be shown.
+const LINES_MAX: usize = 10;
 
 /// A command that runs on these cores.
 pub(crate) fn command(cores: Cores, program: impl AsRef<OsStr>) -> Command {
@@ -62,7 +66,7 @@ impl Process {
     pub(crate) fn start(command: &mut Command) -> Measured<Self> {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let stderr = child.stderr.take().map(BufReader::new);
-        Ok(Self { child, stderr, refusals: Arc::default() })
+        Ok(Self { child, stderr, refusals: Lines::default(), errors: Lines::default() })
     }
 
     /// What follows this text in the first line of standard error that has it.
@@ -82,16 +86,17 @@ impl Process {
     }
 
     /// Reads the rest of standard error, so that the program never waits for
-    /// room, and keeps what says that something was refused.
+    /// room, and keeps what says that something was refused or went wrong.
     pub(crate) fn drain(&mut self) {
         let Some(stderr) = self.stderr.take() else { return };
-        let refusals = self.refusals.clone();
+        let (refusals, errors) = (self.refusals.clone(), self.errors.clone());
         std::thread::spawn(move || {
             for line in stderr.split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line);
-                let mut refusals = refusals.lock().unwrap_or_else(PoisonError::into_inner);
-                if line.starts_with("refused ") && refusals.len() < REFUSALS_MAX {
-                    refusals.push(line.into_owned());
+                let lines = if line.starts_with("refused ") { &refusals } else { &errors };
+                let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                if lines.len() < LINES_MAX {
+                    lines.push(line.into_owned());
                 }
             }
         });
@@ -100,6 +105,11 @@ impl Process {
     /// The first refusals that the program has told.
     pub(crate) fn refusals(&self) -> Vec<String> {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first lines of all else: state lines, and errors that it has logged.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// CPU time it has used, in microseconds, to 10 ms.

@@ -12,6 +12,7 @@ use crate::report::{Column, Report, ratios};
 use crate::spawned::Spawned;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -108,13 +109,23 @@ pub(crate) fn measure(plan: &Plan) -> Measured<Report> {
     for _ in 0..plan.rounds {
         for serving in &mut servings {
             let before = serving.process.cpu_micros()?;
-            let rate = plan.load.put_on(serving.address, PATH, Headers::Plain)?;
+            let rate = plan.load.put_on(serving.address, PATH, Headers::Plain);
+            let rate = rate.map_err(|error| serving.explain(&*error))?;
             let used = serving.process.cpu_micros()? - before;
             serving.per_second.push(rate.per_second);
             serving.cpu_micros.push(used / rate.requests);
         }
     }
     Ok(report(&servings, plan))
+}
+
+impl Serving {
+    /// What went wrong, where, and what the program said of it.
+    fn explain(&self, error: &dyn std::error::Error) -> String {
+        // What it says just now is being read.
+        thread::sleep(Duration::from_millis(100));
+        format!("{}: {error}\n{}", self.name, self.process.errors().join("\n"))
+    }
 }
 
 fn report(servings: &[Serving], plan: &Plan) -> Report {
