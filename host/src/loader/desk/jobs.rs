@@ -28,8 +28,14 @@ enum Job {
     Optimize(Result<Arc<Service>, Refusal>),
 }
 
-/// Dropping it gives up the compile.
-pub(super) struct Optimizing(#[expect(dead_code, reason = "held")] oneshot::Sender<()>);
+/// Better code for what is live is wanted, and compiled unless something newer
+/// is being loaded.
+pub(super) struct Optimizing {
+    sound: Arc<Sound>,
+    before: Arc<Service>,
+    /// Dropping it gives up the compile.
+    under_way: Option<oneshot::Sender<()>>,
+}
 
 /// A revision that asks to be live.
 struct Presented {
@@ -63,6 +69,10 @@ impl Loader {
             return;
         }
         module.loading = true;
+        if let Some(optimizing) = &mut module.optimizing {
+            // Whoever saves waits for the new content.
+            optimizing.under_way = None;
+        }
         let live = module.live.as_ref().map(|revision| revision.standing.service.clone());
         let (module_id, batch) = (module.id, self.batch);
         let (file, workshop) = (file.to_owned(), self.workshop.clone());
@@ -81,7 +91,11 @@ impl Loader {
     fn optimize(&mut self, file: &str, sound: Arc<Sound>, before: Arc<Service>) {
         let Some(module) = self.modules.get_mut(file) else { return };
         let (sender, given_up) = oneshot::channel();
-        module.optimizing = Some(Optimizing(sender));
+        module.optimizing = Some(Optimizing {
+            sound: sound.clone(),
+            before: before.clone(),
+            under_way: Some(sender),
+        });
         let (module_id, workshop) = (module.id, self.workshop.clone());
         self.hire("optimize", module_id, file.to_owned(), async move |mut stop: StopSignal| {
             let optimize = AssertUnwindSafe(workshop.optimize(&sound, &before)).catch_unwind();
@@ -169,7 +183,12 @@ impl Loader {
                     // The next look through the folder tries it again.
                     module.taken = None;
                 }
+                let wanted = if took.again { None } else { module.optimizing.take() };
                 self.refuse(file, &refusal);
+                if let Some(Optimizing { sound, before, .. }) = wanted {
+                    // What it gave way to was nothing.
+                    self.optimize(file, sound, before);
+                }
             }
         }
         if !took.again {
