@@ -17,9 +17,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-const ROUNDS: usize = 3;
-/// How long each half of a round is measured.
-const HALF: Duration = Duration::from_secs(2);
+/// How much is measured.
+pub(crate) struct Plan {
+    rounds: usize,
+    /// How long each half of a round is measured.
+    half: Duration,
+}
+
+impl Plan {
+    pub(crate) const FULL: Self = Self { rounds: 5, half: Duration::from_secs(2) };
+}
+
 /// Time in which the calls to a fixture may pile up before anything counts.
 const RAMP: Duration = Duration::from_millis(700);
 /// Requests a second to the neighbour, over so many connections.
@@ -76,25 +84,25 @@ struct Rounds {
 }
 
 /// Measures the fixtures whose names have this text.
-pub(crate) fn measure(only: &str) -> Measured<Report> {
+pub(crate) fn measure(plan: &Plan, only: &str) -> Measured<Report> {
     pin(LOAD_CORE)?;
+    let Plan { rounds, half } = plan;
     let title = format!(
-        "{NEIGHBOUR_PATH} at {}/s beside a fixture at {}/s, {ROUNDS} rounds of {} s alone \
+        "{NEIGHBOUR_PATH} at {}/s beside a fixture at {}/s, {rounds} rounds of {half:?} alone \
          and as long beside it",
         NEIGHBOUR.0,
         asking::PER_SECOND,
-        HALF.as_secs(),
     );
     let mut report = Report::new("hostile", title);
     for fixture in FIXTURES.iter().filter(|fixture| fixture.name.contains(only)) {
         // All of them take minutes.
         eprintln!("  beside {}", fixture.name);
-        report.add(fixture.name, measured(fixture)?);
+        report.add(fixture.name, measured(plan, fixture)?);
     }
     Ok(report)
 }
 
-fn measured(fixture: &Fixture) -> Measured<Vec<Column>> {
+fn measured(plan: &Plan, fixture: &Fixture) -> Measured<Vec<Column>> {
     let host = HostProcess::start(fixture.module, fixture.manifest)?;
     // Once without looking, so that the first round is like the others.
     let asking = Asking::start(&host, fixture)?;
@@ -103,14 +111,14 @@ fn measured(fixture: &Fixture) -> Measured<Vec<Column>> {
     host.rest()?;
     let before = host.resident_mb()?;
     let mut rounds = Rounds::default();
-    for _ in 0..ROUNDS {
-        rounds.quiet_p99.push(neighbour_p99(&host, HALF)?);
+    for _ in 0..plan.rounds {
+        rounds.quiet_p99.push(neighbour_p99(&host, plan.half)?);
         let asking = Asking::start(&host, fixture)?;
         thread::sleep(RAMP);
         let asked = asking.answered();
-        rounds.beside_p99.push(neighbour_p99(&host, HALF)?);
+        rounds.beside_p99.push(neighbour_p99(&host, plan.half)?);
         let answered = f64::from(asking.answered() - asked);
-        rounds.calls_per_second.push(answered / HALF.as_secs_f64());
+        rounds.calls_per_second.push(answered / plan.half.as_secs_f64());
         asking.stop();
         host.rest()?;
     }
@@ -174,6 +182,12 @@ mod tests {
         let columns = columns(rounds, [1.0, 2.0, 3.0]);
         let ratio = columns.iter().find(|column| column.name == "ratio").unwrap();
         assert_eq!(ratio.rounds, [3.0, 1.0]);
+    }
+
+    #[test]
+    fn a_small_run_has_a_row_for_each_fixture_of_the_name() {
+        let plan = Plan { rounds: 1, half: Duration::from_millis(100) };
+        measure(&plan, "panic").unwrap().check_rows(2, 1);
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn run(name: &str) -> Measured {
         "hop" => hop::measure(&hop::Plan::FULL)?,
         "hops" => hops::measure(&hops::Plan::FULL)?,
         "swap" => swap::measure(&swap::Plan::FULL)?,
-        "hostile" => hostile::measure(only)?,
+        "hostile" => hostile::measure(&hostile::Plan::FULL, only)?,
         "routes" => routes::measure(&routes::Plan::FULL)?,
         "density" => density::measure(&density::Plan::FULL)?,
         "soak" => soak::measure(&soak::Plan::FULL)?,

@@ -10,7 +10,7 @@ use crate::process::{Cores, Usage};
 use crate::ready::wait_until;
 use crate::report::{Column, Report};
 use crate::spawned::Spawned;
-use crate::swap::Swapper;
+use crate::swap::{ADD, Swapper};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -39,15 +39,7 @@ const ASKS: [Ask; 4] = [
         bodies: &[r#"{"message":"Hello John"}"#],
     },
     Ask { path: "/nowhere", every: 49, status: 404, bodies: &["{\"error\":"] },
-    Ask {
-        path: "/api/add/40/2",
-        every: 1,
-        status: 200,
-        bodies: &[
-            r#"{"message":"Hello 🌍","from":"pico","result":42}"#,
-            r#"{"message":"Hello 🌍","from":"pico2","result":42}"#,
-        ],
-    },
+    ADD,
 ];
 
 const GUESTS: [&str; 4] = ["calc", "greeter", "greeter-api", "misbehaves"];

@@ -200,6 +200,24 @@ async fn nothing_outlives_a_call_when_calls_are_apart() {
 }
 
 #[tokio::test]
+async fn instances_are_made_ahead_only_where_there_is_room() {
+    let folder = Folder::of(&["misbehaves"]).with("misbehaves.toml", "isolation = \"call\"");
+    let settings = "[limits]\ninstances_max = 4";
+    let host = Host::over(folder.with("picolet.toml", settings)).await;
+    let request = "GET /misbehaves/state HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    for reply in join_all((0..8).map(|_| Wire::ask(host.services, request))).await {
+        assert!([200, 503].contains(&reply.status), "{reply:?}");
+    }
+    until("whoever makes them to be done", async || {
+        let metrics = host.admin("GET", "/metrics", "").await;
+        let tasks = metrics.text().lines().find_map(|line| line.strip_prefix("picolet_tasks "));
+        (tasks?.parse() == Ok(0)).then_some(())
+    })
+    .await;
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn an_instance_is_kept_for_later_calls() {
     let host = Host::of(&["misbehaves"]).await;
     let mut most = 0;

@@ -81,7 +81,16 @@ impl Blueprint {
 
     /// Makes an instance. Its start code runs under the same bounds as a call.
     pub(crate) async fn instantiate(&self) -> Result<Instance, Shortage> {
-        let slot = self.host.slots.take().ok_or(Shortage::NoSlot)?;
+        self.instantiate_in(self.host.slots.take().ok_or(Shortage::NoSlot)?).await
+    }
+
+    /// Makes an instance that nobody waits for, if there is a place that nobody
+    /// has to give up for it.
+    pub(crate) async fn instantiate_ahead(&self) -> Result<Instance, Shortage> {
+        self.instantiate_in(self.host.slots.take_free().ok_or(Shortage::NoSlot)?).await
+    }
+
+    async fn instantiate_in(&self, slot: Slot) -> Result<Instance, Shortage> {
         let _running = self.host.pulse.run();
         let mut store = new_store(self.pre.engine(), &self.host);
         let exports = match self.pre.instantiate_async(&mut store).await {

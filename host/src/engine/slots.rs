@@ -38,7 +38,7 @@ impl Slots {
 
     /// Takes a place, if need be one that an idle instance gives up.
     pub(crate) fn take(&self) -> Option<Slot> {
-        if let Ok(slot) = self.free.clone().try_acquire_owned() {
+        if let Some(slot) = self.take_free() {
             return Some(slot);
         }
         let keepers: Vec<_> = {
@@ -46,6 +46,11 @@ impl Slots {
             keepers.iter().filter_map(Weak::upgrade).collect()
         };
         keepers.iter().any(|keeper| keeper.give_up_one());
+        self.take_free()
+    }
+
+    /// Takes a place that nobody has to give up.
+    pub(super) fn take_free(&self) -> Option<Slot> {
         self.free.clone().try_acquire_owned().ok()
     }
 }
@@ -68,7 +73,8 @@ mod tests {
         let idle = Arc::new(Idle(Mutex::new(vec![slots.take().unwrap()])));
         let keeper: Arc<dyn Keeper> = idle;
         slots.enlist(Arc::downgrade(&keeper));
-        let _first = slots.take().unwrap();
+        let _first = slots.take_free().expect("one is free");
+        assert!(slots.take_free().is_none(), "the idle one keeps its place");
         let _second = slots.take().expect("the idle one gave up its place");
         assert!(slots.take().is_none());
     }

@@ -170,12 +170,13 @@ impl Instances {
         self.lock().is_being_stocked = false;
     }
 
-    /// Makes instances until so many wait. Who fails is left to the call that
-    /// needs it: that one tells its caller why.
+    /// Makes instances until so many wait, or there is no place left. Who fails
+    /// is left to the call that needs it: that one tells its caller why.
     pub(super) async fn make_ahead(&self, wanted: usize) {
         let wanted = wanted.min(self.ahead_max());
         while self.idle() < wanted {
-            let Ok(Ok(instance)) = timeout(self.wall, self.blueprint.instantiate()).await else {
+            let Ok(Ok(instance)) = timeout(self.wall, self.blueprint.instantiate_ahead()).await
+            else {
                 return;
             };
             let idle = Idle { instance, since: Instant::now(), loan: Loan::draw() };

@@ -141,6 +141,7 @@ impl Loader {
                 (true, Job::Optimize(Ok(service))) => self.take_optimized(&file, service, load_ms),
                 (true, Job::Optimize(Err(refusal))) => {
                     warn!(file, %refusal, "no better code, what was compiled in a hurry serves on");
+                    self.modules.entry(file).and_modify(|module| module.optimizing = None);
                 }
             }
             next = self.results.1.try_recv().ok();

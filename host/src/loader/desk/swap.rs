@@ -3,7 +3,6 @@
 use super::super::Refusal;
 use super::super::plan::{Plan, Standing, admit, admit_together, without};
 use super::{HISTORY_MAX, Loader, Revision};
-use crate::engine::Tier;
 use crate::live::Live;
 use crate::name::Name;
 use crate::pool::Service;
@@ -86,7 +85,7 @@ impl Loader {
         let before = module.live.replace(revision);
         let is_same = before.as_ref().is_some_and(|before| {
             let before = &before.standing.service;
-            (before.digest, before.tier) == (service.digest, Tier::Baseline)
+            before.digest == service.digest && before.tier != service.tier
         });
         if let Some(before) = before.as_ref().filter(|_| !is_same) {
             module.before.insert(0, before.view());
