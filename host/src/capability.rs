@@ -231,7 +231,8 @@ impl Made {
         let query = block::decode_pairs(&call.query).map_err(block)?;
         let headers = block::decode_headers(&call.headers).map_err(block)?;
         let outbound = state.host.limits.outbound;
-        let place = state.beside.place(outbound).ok_or(Fault::OutboundLimit { outbound })?;
+        let places = outbound * state.calls();
+        let place = state.beside.place(places).ok_or(Fault::OutboundLimit { outbound })?;
         let (service, method, params) = (call.service, call.method, call.params);
         let outgoing = OutgoingCall { service, method, options, params, query, headers, body };
         let (context, hop) = (caller.context.clone(), caller.hop.clone());

@@ -64,7 +64,7 @@ pub(crate) enum Fault {
     HostOverloaded,
     #[error("calls to {service} are not granted")]
     CallNotGranted { service: String },
-    #[error("more than {outbound} calls of this instance are under way")]
+    #[error("more than {outbound} calls of this one are under way")]
     OutboundLimit { outbound: usize },
     #[error("no endpoint of service {service} may be called now")]
     NoEndpoint { service: String },

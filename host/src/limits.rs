@@ -139,6 +139,8 @@ pub(crate) struct ModuleLimits {
     pub log_bytes_per_second: u64,
     /// Instances kept for later calls.
     pub kept: usize,
+    /// Calls that one instance may have at once.
+    pub calls_per_instance: usize,
 }
 
 impl ModuleLimits {
@@ -157,6 +159,7 @@ impl ModuleLimits {
         outbound: 32,
         log_bytes_per_second: 1 << 20,
         kept: 64,
+        calls_per_instance: 1,
     };
 
     /// Bytes of one instance's memory.

@@ -93,11 +93,17 @@ impl Manifest {
             env: read_env(&mut keys),
             routes: keys.take("routes", routes).unwrap_or_default(),
         };
+        if manifest.isolation == Isolation::Call && manifest.limits.calls_per_instance != 1 {
+            let text = "isolation \"call\" gives every call an instance of its own".to_owned();
+            keys.add_complaint(CALLS_PER_INSTANCE, text);
+        }
         refuse_what_is_not_offered(&mut keys);
         let complaints = keys.finish();
         if complaints.is_empty() { Ok(manifest) } else { Err(complaints) }
     }
 }
+
+pub(crate) const CALLS_PER_INSTANCE: &str = "limits.calls_per_instance";
 
 /// Keys of manifests for hosts that offer more. A module that needs one of
 /// them would not do what its owner believes, so it is not served.
@@ -153,6 +159,8 @@ fn read_limits(keys: &mut Keys, limits: &mut ModuleLimits) {
     keys.number("limits.outbound", 0..=1_024, &mut limits.outbound);
     keys.number("limits.log_bytes_per_second", 0..=1 << 30, &mut limits.log_bytes_per_second);
     keys.number("limits.kept", 0..=1_024, &mut limits.kept);
+    let calls = &mut limits.calls_per_instance;
+    keys.number(CALLS_PER_INSTANCE, CONCURRENCY, calls);
     if limits.wall_ms < limits.cpu_ms {
         let text = format!("is over limits.wall_ms, which is {}", limits.wall_ms);
         keys.add_complaint("limits.cpu_ms", text);

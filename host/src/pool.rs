@@ -8,13 +8,14 @@
 mod answer;
 mod demote;
 mod instances;
+mod shared;
 
 use crate::background::Background;
 use crate::call::{Answer, Call, CallContext, Hop};
 use crate::crew::Crew;
 use crate::declaration::{Declaration, Method, metadata_object};
 use crate::digest::Digest;
-use crate::engine::{Answered, Instance, Left, Prepared, ProxyRunner, Slots, Tier};
+use crate::engine::{Answered, Head, Instance, Left, Prepared, ProxyRunner, Slots, Tier};
 use crate::fault::Fault;
 use crate::gate::{Admission, Gate, Permit};
 use crate::limits::ModuleLimits;
@@ -24,6 +25,7 @@ use crate::record::{Record, RecordDate};
 use demote::{Demotable, Lost};
 use futures::FutureExt;
 use instances::{Instances, Kept, Lent};
+use shared::SharedInstances;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -54,8 +56,34 @@ pub(crate) struct Counts {
 }
 
 enum Supply {
+    /// One call at a time in each.
     Instances(Arc<Instances>),
+    Shared(SharedInstances),
     Proxy(ProxyRunner),
+}
+
+impl Supply {
+    fn new(prepared: Prepared, manifest: &Manifest, slots: &Arc<Slots>) -> Self {
+        match prepared {
+            Prepared::Proxy(runner) => Self::Proxy(runner),
+            Prepared::Service(blueprint) => {
+                let limits = &manifest.limits;
+                let instances = Instances::new(blueprint, manifest.isolation, limits, slots);
+                match limits.calls_per_instance {
+                    1 => Self::Instances(instances),
+                    calls => Self::Shared(SharedInstances::new(instances, calls)),
+                }
+            }
+        }
+    }
+
+    fn instances(&self) -> Option<&Arc<Instances>> {
+        match self {
+            Self::Instances(instances) => Some(instances),
+            Self::Shared(shared) => Some(shared.instances()),
+            Self::Proxy(_) => None,
+        }
+    }
 }
 
 /// What a service is made from.
@@ -83,13 +111,7 @@ impl Service {
     /// Makes a service of its parts. Nothing runs yet.
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let limits = parts.manifest.limits;
-        let supply = match parts.prepared {
-            Prepared::Service(blueprint) => {
-                let isolation = parts.manifest.isolation;
-                Supply::Instances(Instances::new(blueprint, isolation, &limits, &parts.slots))
-            }
-            Prepared::Proxy(runner) => Supply::Proxy(runner),
-        };
+        let supply = Supply::new(parts.prepared, &parts.manifest, &parts.slots);
         let queue_wait = Duration::from_millis(limits.queue_ms);
         let service = &parts.declaration.name;
         let hop = |method: &Method| {
@@ -133,10 +155,7 @@ impl Service {
 
     /// Instances that wait for a call.
     pub(crate) fn idle(&self) -> usize {
-        match &self.supply {
-            Supply::Instances(instances) => instances.idle(),
-            Supply::Proxy(_) => 0,
-        }
+        self.supply.instances().map_or(0, |instances| instances.idle())
     }
 
     /// Calls a method.
@@ -156,6 +175,7 @@ impl Service {
         let outcome = match &self.supply {
             Supply::Proxy(runner) => runner.call(*call, hop, permit).await,
             Supply::Instances(instances) => self.enter(instances, call, hop, permit).await,
+            Supply::Shared(shared) => self.share(shared, call, hop, permit).await,
         };
         if outcome.is_err() {
             self.counts.faults.fetch_add(1, Ordering::Relaxed);
@@ -184,15 +204,7 @@ impl Service {
         let (now, background) = (Instant::now(), instances.blueprint().background());
         let Lent { instance, loan } = match instances.lend_idle() {
             Some(lent) => lent,
-            None => {
-                let make = instances.clone().lend_new(call.context.clone(), now);
-                if instances.blueprint().computes() {
-                    // As its calls do, its start code may.
-                    Demotable::new(make, None, background, &self.crew).await??
-                } else {
-                    make.await?
-                }
-            }
+            None => instances.lend_new(&call.context, now, &self.crew).await?,
         };
         let effort = Some(instance.effort());
         let call = instance.call(call, hop, now);
@@ -221,22 +233,38 @@ impl Service {
                 Some(rest.map(|worked| worked?).boxed())
             }
         };
+        self.compose(head, rest, permit)
+    }
+
+    /// Lets a call into an instance beside others.
+    async fn share(
+        &self,
+        shared: &SharedInstances,
+        call: Box<Call>,
+        hop: Arc<Hop>,
+        permit: Permit,
+    ) -> Result<Answer, Fault> {
+        let (head, rest) = shared.call(call, &hop, &self.crew).await?;
+        self.compose(head, rest, permit)
+    }
+
+    fn compose(
+        &self,
+        head: Result<Head, Fault>,
+        work: Option<answer::Work>,
+        permit: Permit,
+    ) -> Result<Answer, Fault> {
         let bytes_max = self.limits().response_body_bytes;
-        let service = &self.declaration.name;
-        answer::compose(
-            head,
-            answer::Rest { work: rest, permit, crew: &self.crew },
-            service,
-            bytes_max,
-        )
+        let rest = answer::Rest { work, permit, crew: &self.crew };
+        answer::compose(head, rest, &self.declaration.name, bytes_max)
     }
 
     /// Makes instances before the first call, as many as a revision before this
     /// one has in use.
     pub(crate) async fn warm_up(&self, before: &Self) {
-        let Supply::Instances(instances) = &self.supply else { return };
-        let in_use = before.gate.inside() + before.idle();
-        instances.make_ahead(in_use).await;
+        let Some(instances) = self.supply.instances() else { return };
+        let in_use = before.gate.inside().div_ceil(before.limits().calls_per_instance);
+        instances.make_ahead(in_use + before.idle()).await;
     }
 
     /// Admits nobody any more.
@@ -251,7 +279,7 @@ impl Service {
 
     /// Drops instances that have been idle for too long.
     pub(crate) fn reclaim(&self, now: Instant) {
-        if let Supply::Instances(instances) = &self.supply {
+        if let Some(instances) = self.supply.instances() {
             instances.reclaim(now);
         }
     }

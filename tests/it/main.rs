@@ -27,6 +27,7 @@ mod kit;
 mod limits;
 mod new;
 mod registry;
+mod shared_instances;
 mod stop;
 mod streams;
 mod swaps;

@@ -88,7 +88,7 @@ async fn streams_of_http2_flow_both_ways() {
 }
 
 /// A body that breaks must look broken, in every protocol.
-async fn check_broken(host: &Host, path: &str) {
+pub(crate) async fn check_broken(host: &Host, path: &str) {
     let mut wire = Wire::to(host.services).await;
     wire.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
     let seen = wire.rest().await;

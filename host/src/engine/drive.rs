@@ -19,7 +19,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(super) struct Driver {
     beside: Arc<Beside>,
     under_way: Option<FuturesUnordered<BoxFuture<'static, ()>>>,
-    until: Instant,
+    /// None where the callers keep the time, each of them its own.
+    until: Option<Instant>,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
@@ -29,13 +30,19 @@ pub(super) struct Late;
 
 impl Driver {
     pub(super) fn new(beside: Arc<Beside>, until: Instant) -> Self {
-        Self { beside, under_way: None, until, alarm: None }
+        Self { beside, under_way: None, until: Some(until), alarm: None }
+    }
+
+    /// For an instance with several calls. What is bounded there is how long
+    /// all of them compute without a rest.
+    pub(super) fn of_many(beside: Arc<Beside>) -> Self {
+        Self { beside, under_way: None, until: None, alarm: None }
     }
 
     /// Moves the bound on the time.
     pub(super) fn extend(&mut self, until: Instant) {
-        if until != self.until {
-            self.until = until;
+        if Some(until) != self.until {
+            self.until = Some(until);
             self.alarm = None;
         }
     }
@@ -54,7 +61,10 @@ impl Driver {
                 if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
                     return Poll::Ready(Ok(outcome));
                 }
-                self.beside.meter.paused(Instant::now);
+                let is_resting = self.beside.meter.paused(Instant::now);
+                if is_resting && self.until.is_none() {
+                    self.beside.meter.reset();
+                }
                 if !self.run_errands(cx) {
                     break;
                 }
@@ -80,7 +90,7 @@ impl Driver {
     }
 
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let until = self.until;
+        let Some(until) = self.until else { return false };
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
         alarm.as_mut().poll(cx).is_ready()
     }

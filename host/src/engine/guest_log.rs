@@ -90,13 +90,13 @@ pub(crate) struct Output {
     current: Arc<CurrentRequest>,
 }
 
-/// The request that an instance began last.
+/// The request that an instance began last, none when it has several.
 #[derive(Debug, Default)]
 pub(crate) struct CurrentRequest(Mutex<Option<RequestId>>);
 
 impl CurrentRequest {
-    pub(crate) fn set(&self, id: RequestId) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    pub(crate) fn set(&self, id: Option<RequestId>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = id;
     }
 
     fn render(&self) -> String {

@@ -5,20 +5,18 @@
 //! still does afterwards, for the body or on its own, is a second stage that
 //! can be carried elsewhere.
 
-use super::bindings::{Picoservice, PicoservicePre, declared, types};
+use super::bindings::{Picoservice, PicoservicePre, declared};
 use super::drive::{Driver, Late};
+use super::enter::{Entry, Head};
 use super::limit::Limit;
 use super::pulse::Running;
 use super::slots::Slot;
 use super::state::{Beside, CpuSpent, GuestHost, State};
 use super::stream;
 use crate::background::Background;
-use crate::block;
-use crate::call::{Call, CallBody, CallContext, CallHead, Hop};
+use crate::call::{Call, CallContext, Hop};
 use crate::fault::Fault;
-use bytes::Bytes;
 use futures::channel::oneshot;
-use http::StatusCode;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,8 +24,8 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use tokio::time::{Instant, timeout_at};
 use tracing::error;
+use wasmtime::Store;
 use wasmtime::component::Accessor;
-use wasmtime::{AsContextMut, Store, StoreContextMut};
 
 /// A component that can be instantiated.
 #[derive(Clone)]
@@ -36,11 +34,11 @@ pub(crate) struct Blueprint {
     host: Arc<GuestHost>,
 }
 
-/// An instance, lent to one call at a time.
+/// An instance, lent to one call at a time or [shared](super::SharedInstance).
 pub(crate) struct Instance {
-    store: Store<State>,
-    exports: Picoservice,
-    beside: Arc<Beside>,
+    pub(super) store: Store<State>,
+    pub(super) exports: Picoservice,
+    pub(super) beside: Arc<Beside>,
     _slot: Slot,
 }
 
@@ -201,8 +199,7 @@ impl Instance {
         context.deadline = whole.until;
         let id = self.store.data_mut().begin(hop, context);
         let mut driver = Driver::new(self.beside.clone(), until_answered.until);
-        let body = std::mem::replace(&mut call.body, CallBody::Empty);
-        let entered = driver.run(pin!(self.enter(id, call.method, &call.head, body))).await;
+        let entered = driver.run(pin!(self.enter(Entry::new(id, &mut call)))).await;
         match entered {
             Ok(Ok(Entered { head, drained: None, is_done: true })) => {
                 self.store.data_mut().end(id);
@@ -220,35 +217,11 @@ impl Instance {
     }
 
     /// Enters the guest and leaves when it has answered.
-    async fn enter(
-        &mut self,
-        id: u64,
-        method: u32,
-        head: &CallHead,
-        body: CallBody,
-    ) -> wasmtime::Result<Entered> {
+    async fn enter(&mut self, entry: Entry) -> wasmtime::Result<Entered> {
         self.store.set_epoch_deadline(1);
         let exports = &self.exports;
-        let head = block::encode_request(head);
         let enter = async move |accessor: &Accessor<State>| {
-            let body = match body {
-                CallBody::Empty => types::Body::Empty,
-                CallBody::Bytes(bytes) => types::Body::Bytes(bytes.into()),
-                CallBody::Stream(chunks) => {
-                    let lower = |store: StoreContextMut<'_, State>| stream::lower(store, chunks);
-                    types::Body::Streamed(
-                        accessor.with(|mut access| lower(access.as_context_mut()))?,
-                    )
-                }
-            };
-            let request = types::Request { call: id, head, body };
-            let service = exports.picolet_service_service();
-            let mut head = match service.call_handle(accessor, method, request).await? {
-                Err(fault) => Err(stream::parse(fault)),
-                Ok(response) => {
-                    accessor.with(|mut access| Head::lift(access.as_context_mut(), response))?
-                }
-            };
+            let mut head = entry.enter(accessor, exports).await?;
             let drained = head.as_mut().ok().and_then(Head::drained);
             let is_done =
                 poll_fn(|cx| Poll::Ready(accessor.poll_no_interesting_tasks(cx).is_ready()));
@@ -346,55 +319,5 @@ impl Working {
             Ok(Err(error)) => Err(instance.stopped(id, &error)),
             Err(Late) => Err(instance.late(limit)),
         }
-    }
-}
-
-/// A lifted response: its body may still be coming.
-pub(crate) struct Head {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: http::HeaderMap,
-    pub(crate) body: HeadBody,
-}
-
-pub(crate) enum HeadBody {
-    Empty,
-    Bytes(Bytes),
-    Streamed(stream::Lifted),
-}
-
-impl Head {
-    fn drained(&mut self) -> Option<oneshot::Receiver<stream::Never>> {
-        match &mut self.body {
-            HeadBody::Streamed(lifted) => lifted.drained.take(),
-            _ => None,
-        }
-    }
-
-    fn lift(
-        store: StoreContextMut<'_, State>,
-        response: types::Response,
-    ) -> wasmtime::Result<Result<Self, Fault>> {
-        let bytes_max = store.data().host.limits.response_body_bytes;
-        let bad = |reason: String| Fault::BadAnswer {
-            service: store.data().host.service.clone(),
-            reason,
-        };
-        let status = match StatusCode::from_u16(response.status) {
-            Ok(status) if 200 <= status.as_u16() && status.as_u16() < 600 => status,
-            _ => return Ok(Err(bad(format!("status {}", response.status)))),
-        };
-        let headers = match block::decode_headers(&response.head) {
-            Ok(headers) => headers,
-            Err(error) => return Ok(Err(bad(error.to_string()))),
-        };
-        let body = match response.body {
-            types::Body::Empty => HeadBody::Empty,
-            types::Body::Bytes(bytes) if bytes_max < bytes.len() as u64 => {
-                return Ok(Err(Fault::AnswerTooLarge { bytes_max }));
-            }
-            types::Body::Bytes(bytes) => HeadBody::Bytes(bytes.into()),
-            types::Body::Streamed(body) => HeadBody::Streamed(stream::lift(store, body)?),
-        };
-        Ok(Ok(Self { status, headers, body }))
     }
 }

@@ -65,19 +65,25 @@ impl CpuMeter {
         self.is_long.load(Relaxed)
     }
 
-    /// The guest came to rest.
-    pub(super) fn paused(&self, now: impl FnOnce() -> Instant) {
+    /// Whether a tick has met the guest since it last came to rest.
+    pub(super) fn is_computing(&self) -> bool {
+        self.has_begun.load(Relaxed) && self.lock().running_since.is_some()
+    }
+
+    /// The guest stopped. True when it came to rest, and was not made to yield.
+    pub(super) fn paused(&self, now: impl FnOnce() -> Instant) -> bool {
         if !self.has_begun.load(Relaxed) {
-            return;
+            return true;
         }
         let now = now();
         let mut reading = self.lock();
         if std::mem::take(&mut reading.is_yielding) {
-            return;
+            return false;
         }
         if let Some(since) = reading.running_since.take() {
             reading.spent += at_most_a_tick(since, now);
         }
+        true
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Reading> {
@@ -103,10 +109,10 @@ mod tests {
             match step {
                 "t" => {
                     if meter.tick(now) != Burst::Young {
-                        meter.paused(|| now);
+                        assert!(!meter.paused(|| now), "it was made to yield");
                     }
                 }
-                "p" => meter.paused(|| now),
+                "p" => assert!(meter.paused(|| now)),
                 wait => now += EPOCH_TICK / 10 * wait[1..].parse::<u32>().unwrap(),
             }
         }
@@ -128,7 +134,7 @@ mod tests {
         let (meter, now) = (CpuMeter::default(), Instant::now());
         for _ in 0..3 {
             assert_eq!(meter.tick(now), Burst::Young);
-            meter.paused(|| now);
+            assert!(meter.paused(|| now));
         }
         assert!(!meter.is_long());
         meter.tick(now);

@@ -121,10 +121,12 @@ impl State {
 
     /// A call begins; gives the id by which the guest will name it.
     pub(crate) fn begin(&mut self, hop: Arc<Hop>, context: CallContext) -> u64 {
-        self.beside.meter.reset();
-        self.current.set(context.request_id.clone());
+        if self.calls.is_empty() {
+            self.beside.meter.reset();
+        }
         self.last_id += 1;
         self.calls.push(LiveCall { id: self.last_id, hop, context });
+        self.note_current();
         self.last_id
     }
 
@@ -132,12 +134,28 @@ impl State {
     pub(crate) fn end(&mut self, id: u64) {
         self.calls.retain(|call| call.id != id);
         self.tickets.retain(|ticket| ticket.by != id);
+        self.note_current();
+    }
+
+    /// What the guest prints belongs to the one call that there is; of several
+    /// nobody can tell. Of a call that is over there may still be half a line.
+    fn note_current(&self) {
+        match self.calls.as_slice() {
+            [] => (),
+            [one] => self.current.set(Some(one.context.request_id.clone())),
+            _ => self.current.set(None),
+        }
     }
 
     /// No call is under way in this store.
     pub(crate) fn end_all(&mut self) {
         self.calls.clear();
         self.tickets.clear();
+    }
+
+    /// How many calls the guest has.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.len()
     }
 
     /// A call by the id the guest was given.

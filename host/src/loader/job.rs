@@ -8,9 +8,10 @@ use crate::crew::Crew;
 use crate::declaration::Declaration;
 use crate::digest::Digest;
 use crate::engine::{Compiled, Engine, GuestHost, GuestLog, Prepared, Slots, Tier, World};
+use crate::keys::Complaint;
 use crate::lane::Lane;
 use crate::limits::HostLimits;
-use crate::manifest::Manifest;
+use crate::manifest::{CALLS_PER_INSTANCE, Manifest};
 use crate::name::Name;
 use crate::pool::{Parts, Service};
 use std::sync::Arc;
@@ -126,6 +127,13 @@ impl Workshop {
         let text = text.unwrap_or_default();
         let manifest = Manifest::parse(&text, &manifest_file).map_err(Refusal::Manifest)?;
         let verified = verify(&wasm, &self.limits)?;
+        if verified.world != World::Picolet && manifest.limits.calls_per_instance != 1 {
+            return Err(Refusal::Manifest(vec![Complaint {
+                key: CALLS_PER_INSTANCE.to_owned(),
+                found_in: manifest_file,
+                text: "is for modules of picolet:service".to_owned(),
+            }]));
+        }
         let digest = Digest::of(&[&wasm, text.as_bytes()]);
         Ok(Sound { module, digest, manifest, verified })
     }

@@ -21,7 +21,7 @@ pub(super) struct Rest<'a> {
     pub(super) crew: &'a Crew,
 }
 
-type Work = BoxFuture<'static, Result<(), Fault>>;
+pub(super) type Work = BoxFuture<'static, Result<(), Fault>>;
 
 /// Makes an answer. A streamed body takes the rest of its call along; the rest
 /// of any other is seen to by the crew.

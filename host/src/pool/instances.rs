@@ -1,6 +1,8 @@
 //! Instances of one revision that wait for a call.
 
+use super::demote::Demotable;
 use crate::call::CallContext;
+use crate::crew::Crew;
 use crate::engine::{Blueprint, Instance, Keeper, Slots};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
@@ -103,6 +105,11 @@ impl Instances {
         &self.blueprint
     }
 
+    /// How long a call may take.
+    pub(super) fn wall(&self) -> Duration {
+        self.wall
+    }
+
     /// How many wait.
     pub(super) fn idle(&self) -> usize {
         self.lock().idle.len()
@@ -116,22 +123,43 @@ impl Instances {
         Some(Lent { instance, loan })
     }
 
-    /// Makes one and lends it.
+    /// Makes one for a call that began then, and lends it.
     pub(super) async fn lend_new(
-        self: Arc<Self>,
-        to: CallContext,
-        now: Instant,
+        self: &Arc<Self>,
+        to: &CallContext,
+        began: Instant,
+        crew: &Crew,
     ) -> Result<Lent, Fault> {
-        let instance = self.blueprint.instantiate_for(&to, now).await?;
-        Ok(Lent { instance, loan: Loan::draw() })
+        let (instances, to) = (self.clone(), to.clone());
+        let make = async move {
+            let instance = instances.blueprint.instantiate_for(&to, began).await?;
+            Ok(Lent { instance, loan: Loan::draw() })
+        };
+        if self.blueprint.computes() {
+            // As its calls do, its start code may.
+            Demotable::new(make, None, self.blueprint.background(), crew).await?
+        } else {
+            make.await
+        }
     }
 
     /// Takes one back after a call that ended cleanly.
-    pub(super) fn keep(&self, instance: Instance, mut loan: Loan, now: Instant) -> Kept {
+    pub(super) fn keep(&self, instance: Instance, loan: Loan, now: Instant) -> Kept {
         if self.isolation == Isolation::Call {
             return Kept::No { instance, runs_low: self.runs_low() };
         }
-        loan.calls_left = loan.calls_left.saturating_sub(1);
+        self.keep_after(1, instance, loan, now)
+    }
+
+    /// Takes one back after so many calls, all of which ended cleanly.
+    pub(super) fn keep_after(
+        &self,
+        calls: u64,
+        instance: Instance,
+        mut loan: Loan,
+        now: Instant,
+    ) -> Kept {
+        loan.calls_left = loan.calls_left.saturating_sub(calls);
         if loan.calls_left == 0 {
             return Kept::No { instance, runs_low: false };
         }
@@ -209,6 +237,11 @@ impl Keeper for Instances {
 }
 
 impl Loan {
+    /// How many more calls the instance may serve.
+    pub(super) fn calls_left(self) -> u64 {
+        self.calls_left
+    }
+
     fn draw() -> Self {
         let idle_max = Duration::from_secs(draw(IDLE_SECONDS));
         Self { calls_left: draw(CALLS), idle_max }

@@ -1,0 +1,110 @@
+//! The way into a guest and back: a request is lowered, its answer lifted.
+
+use super::bindings::{Picoservice, types};
+use super::state::State;
+use super::stream;
+use crate::block;
+use crate::call::{Call, CallBody};
+use crate::fault::Fault;
+use bytes::Bytes;
+use futures::channel::oneshot;
+use http::StatusCode;
+use wasmtime::component::Accessor;
+use wasmtime::{AsContextMut, StoreContextMut};
+
+/// A call as the guest is given it.
+pub(super) struct Entry {
+    id: u64,
+    method: u32,
+    /// A request head block.
+    head: Vec<u8>,
+    body: CallBody,
+}
+
+impl Entry {
+    /// Of a call that the store knows by this id. Takes its body.
+    pub(super) fn new(id: u64, call: &mut Call) -> Self {
+        let body = std::mem::replace(&mut call.body, CallBody::Empty);
+        Self { id, method: call.method, head: block::encode_request(&call.head), body }
+    }
+
+    /// Enters the guest and leaves when it has answered.
+    pub(super) async fn enter(
+        self,
+        accessor: &Accessor<State>,
+        exports: &Picoservice,
+    ) -> wasmtime::Result<Result<Head, Fault>> {
+        let body = match self.body {
+            CallBody::Empty => types::Body::Empty,
+            CallBody::Bytes(bytes) => types::Body::Bytes(bytes.into()),
+            CallBody::Stream(chunks) => {
+                let lower = |store: StoreContextMut<'_, State>| stream::lower(store, chunks);
+                types::Body::Streamed(accessor.with(|mut access| lower(access.as_context_mut()))?)
+            }
+        };
+        let request = types::Request { call: self.id, head: self.head, body };
+        let service = exports.picolet_service_service();
+        match service.call_handle(accessor, self.method, request).await? {
+            Err(fault) => Ok(Err(stream::parse(fault))),
+            Ok(response) => {
+                accessor.with(|mut access| Head::lift(access.as_context_mut(), response))
+            }
+        }
+    }
+}
+
+/// A lifted response: its body may still be coming.
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: HeadBody,
+}
+
+pub(crate) enum HeadBody {
+    Empty,
+    Bytes(Bytes),
+    Streamed(stream::Lifted),
+}
+
+impl Head {
+    /// Whether the body is still coming.
+    pub(super) fn is_streamed(&self) -> bool {
+        matches!(self.body, HeadBody::Streamed(_))
+    }
+
+    /// Resolves when nothing of the body is left in the store.
+    pub(super) fn drained(&mut self) -> Option<oneshot::Receiver<stream::Never>> {
+        match &mut self.body {
+            HeadBody::Streamed(lifted) => lifted.drained.take(),
+            _ => None,
+        }
+    }
+
+    fn lift(
+        store: StoreContextMut<'_, State>,
+        response: types::Response,
+    ) -> wasmtime::Result<Result<Self, Fault>> {
+        let bytes_max = store.data().host.limits.response_body_bytes;
+        let bad = |reason: String| Fault::BadAnswer {
+            service: store.data().host.service.clone(),
+            reason,
+        };
+        let status = match StatusCode::from_u16(response.status) {
+            Ok(status) if 200 <= status.as_u16() && status.as_u16() < 600 => status,
+            _ => return Ok(Err(bad(format!("status {}", response.status)))),
+        };
+        let headers = match block::decode_headers(&response.head) {
+            Ok(headers) => headers,
+            Err(error) => return Ok(Err(bad(error.to_string()))),
+        };
+        let body = match response.body {
+            types::Body::Empty => HeadBody::Empty,
+            types::Body::Bytes(bytes) if bytes_max < bytes.len() as u64 => {
+                return Ok(Err(Fault::AnswerTooLarge { bytes_max }));
+            }
+            types::Body::Bytes(bytes) => HeadBody::Bytes(bytes.into()),
+            types::Body::Streamed(body) => HeadBody::Streamed(stream::lift(store, body)?),
+        };
+        Ok(Ok(Self { status, headers, body }))
+    }
+}
