@@ -155,7 +155,11 @@ impl Service {
 
     /// Instances that wait for a call.
     pub(crate) fn idle(&self) -> usize {
-        self.supply.instances().map_or(0, |instances| instances.idle())
+        match &self.supply {
+            Supply::Instances(instances) => instances.idle(),
+            Supply::Shared(shared) => shared.instances().idle(),
+            Supply::Proxy(runner) => runner.idle(),
+        }
     }
 
     /// Calls a method.

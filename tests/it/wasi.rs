@@ -77,6 +77,43 @@ async fn a_plain_component_that_spins_is_cut() {
 }
 
 #[tokio::test]
+async fn a_plain_component_that_does_not_begin_to_answer_is_cut() {
+    for (name, _) in BOTH {
+        let manifest = "[limits]\nfirst_byte_ms = 300";
+        let host = Host::over(Folder::of(&[name]).with(&format!("{name}.toml"), manifest)).await;
+        let reply = host.get(&format!("/{name}/spin")).await;
+        faults(&reply, 504, &["first-byte-limit"]);
+        assert!(reply.text().contains("300 ms"), "{reply:?}");
+        assert_eq!(host.get(&format!("/{name}")).await.status, 200, "{name} goes on");
+        host.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn idle_instances_of_plain_components_are_counted_and_give_up_their_places() {
+    let mut folder = Folder::empty().with("picolet.toml", "[limits]\ninstances_max = 4");
+    let names = ["one", "two", "three", "four", "five", "six"];
+    for (name, (guest_name, _)) in names.iter().zip(BOTH.iter().cycle()) {
+        folder = folder.with(&format!("{name}.wasm"), guest(guest_name));
+    }
+    let host = Host::over(folder).await;
+    for _ in 0..3 {
+        for name in names {
+            assert_eq!(host.get(&format!("/{name}")).await.status, 200, "{name}");
+        }
+    }
+    until("four idle instances", async || {
+        let metrics = host.admin("GET", "/metrics", "").await;
+        let idle = |line: &str| {
+            line.starts_with("picolet_service_idle_instances{") && line.ends_with(" 1")
+        };
+        (metrics.text().lines().filter(|line| idle(line)).count() == 4).then_some(())
+    })
+    .await;
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a_plain_component_runs_apart_when_asked() {
     for (name, says) in BOTH {
         let manifest = "isolation = \"call\"";

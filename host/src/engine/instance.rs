@@ -79,7 +79,7 @@ impl Blueprint {
 
     /// Makes an instance. Its start code runs under the same bounds as a call.
     pub(crate) async fn instantiate(&self) -> Result<Instance, Shortage> {
-        self.instantiate_in(self.host.slots.take().ok_or(Shortage::NoSlot)?).await
+        self.instantiate_in(self.host.slots.take().await.ok_or(Shortage::NoSlot)?).await
     }
 
     /// Makes an instance that nobody waits for, if there is a place that nobody

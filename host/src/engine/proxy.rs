@@ -4,47 +4,43 @@
 //! bounds on a call, the reason when one ends badly, and a body that is an
 //! error, not an end, when its guest did not finish it.
 
+mod body;
+mod expiration;
+
 use super::instance::{fault_of, new_store};
 use super::limit::Limit;
+use super::loan::Loan;
 use super::pulse::Running;
-use super::slots::Slot;
-use super::state::{Beside, GuestHost, State};
-use crate::call::{Answer, AnswerBody, Call, CallBody, CallContext, CallHead, Hop};
+use super::slots::{Keeper, Slot};
+use super::state::{GuestHost, State};
+use crate::call::{Answer, AnswerBody, Call, CallContext, Hop};
 use crate::fault::Fault;
 use crate::manifest::Isolation;
-use bytes::Bytes;
+use body::{Held, WholeBody, into_request};
+use expiration::{Expiration, Idleness, Serving, Waiting};
 use futures::channel::oneshot;
-use futures::{Stream, StreamExt, ready};
-use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use http_body::Body;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tracing::error;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::handler::{
-    HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre, ShouldAccept,
-    WorkerExpiration, WorkerState, WorkerStatus,
+    HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre, ShouldAccept, WorkerState,
 };
-use wasmtime_wasi_http::{Error as HttpError, WasiBody, WasiHttpView};
-
-/// Time an instance may wait for its next call.
-const IDLE: Duration = Duration::from_secs(60);
-/// What the second line of defence waits beyond the bound of a call.
-const GRACE: Duration = Duration::from_millis(100);
 
 /// Runs the calls of one `wasi:http` guest.
 #[derive(Clone)]
 pub(crate) struct ProxyRunner {
     handler: ProxyHandler<Supply>,
     host: Arc<GuestHost>,
+    waiting: Arc<Waiting>,
     /// Dropped with the last runner: instances that wait for a call end.
     _alive: Arc<watch::Sender<()>>,
 }
@@ -54,18 +50,12 @@ struct Supply {
     pre: ProxyPre<State>,
     isolation: Isolation,
     host: Arc<GuestHost>,
+    waiting: Arc<Waiting>,
     alive: watch::Receiver<()>,
 }
 
 /// What an instance is told with a call.
 type Order = (Arc<Ticket>, oneshot::Receiver<()>);
-
-/// The call that an instance is serving.
-struct Serving {
-    until: Instant,
-    /// Sent when the answer has begun; dropped when nobody waits for it.
-    answered: Option<oneshot::Receiver<()>>,
-}
 
 /// One call, as its instance and its answer both know it.
 struct Ticket {
@@ -80,8 +70,10 @@ struct Ticket {
 struct Worker {
     host: Arc<GuestHost>,
     isolation: Isolation,
+    loan: Loan,
     tickets: Mutex<Vec<Weak<Ticket>>>,
-    serving: Arc<Mutex<Option<Serving>>>,
+    serving: Arc<Mutex<Serving>>,
+    idleness: Arc<Idleness>,
     _slot: Slot,
     /// All its life: it may compute when it has no call.
     _running: Running,
@@ -92,19 +84,19 @@ struct Worker {
 #[error("no place for another instance")]
 struct NoSlot;
 
-/// Ends an instance that overstays.
-struct Expiration {
-    serving: Arc<Mutex<Option<Serving>>>,
-    retired: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
-    alarm: Pin<Box<Sleep>>,
-    beside: Arc<Beside>,
-}
-
 impl ProxyRunner {
     pub(super) fn new(pre: ProxyPre<State>, isolation: Isolation, host: Arc<GuestHost>) -> Self {
         let (sender, alive) = watch::channel(());
-        let supply = Supply { pre, isolation, host: host.clone(), alive };
-        Self { handler: ProxyHandler::new(supply), host, _alive: Arc::new(sender) }
+        let waiting = Waiting::new(host.limits.kept);
+        let keeper: Weak<dyn Keeper> = Arc::downgrade(&waiting) as Weak<dyn Keeper>;
+        host.slots.enlist(keeper);
+        let supply = Supply { pre, isolation, host: host.clone(), waiting: waiting.clone(), alive };
+        Self { handler: ProxyHandler::new(supply), host, waiting, _alive: Arc::new(sender) }
+    }
+
+    /// Instances that wait for a call.
+    pub(crate) fn idle(&self) -> usize {
+        self.waiting.count()
     }
 
     /// Makes a call. `held` lives until the whole answer is over.
@@ -143,8 +135,7 @@ impl ProxyRunner {
         let body = if body.is_end_stream() && ticket.failure.get().is_none() {
             AnswerBody::Empty
         } else {
-            let alarm = Box::pin(sleep_until(until));
-            let whole = WholeBody { body, ticket, host: self.host.clone(), alarm, taken: 0 };
+            let whole = WholeBody::new(body, ticket, self.host.clone());
             AnswerBody::Stream(Box::pin(Held { chunks: whole, _held: held }))
         };
         Ok(Answer { status: parts.status, headers: parts.headers, body })
@@ -180,36 +171,13 @@ impl ProxyRunner {
     }
 }
 
-fn into_request(head: CallHead, body: CallBody) -> Result<http::Request<WasiBody>, Fault> {
-    let body = match body {
-        CallBody::Empty => Empty::new().map_err(|never| match never {}).boxed_unsync(),
-        CallBody::Bytes(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
-        CallBody::Stream(chunks) => {
-            let frames = chunks.map(|chunk| match chunk {
-                Ok(chunk) => Ok(Frame::data(chunk)),
-                Err(_broken) => Err(HttpError::ConnectionTerminated),
-            });
-            StreamBody::new(frames).boxed_unsync()
-        }
-    };
-    let mut request = http::Request::new(body);
-    *request.method_mut() = head.verb;
-    *request.uri_mut() = head.uri;
-    *request.headers_mut() = head.headers;
-    if request.uri().authority().is_none() && !request.headers().contains_key(http::header::HOST) {
-        let host = http::HeaderValue::from_static("localhost");
-        request.headers_mut().insert(http::header::HOST, host);
-    }
-    Ok(request)
-}
-
 impl HandlerState for Supply {
     type StoreData = State;
     type WorkerExpiration = Expiration;
     type WorkerState = Worker;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Worker>> {
-        let slot = self.host.slots.take().ok_or(NoSlot)?;
+        let slot = self.host.slots.take().await.ok_or(NoSlot)?;
         let engine = match &self.pre {
             ProxyPre::P2(pre) => pre.engine(),
             ProxyPre::P3(pre) => pre.engine(),
@@ -218,20 +186,21 @@ impl HandlerState for Supply {
         let mut store = new_store(engine, &self.host);
         let beside = store.data().beside.clone();
         let proxy = self.pre.instantiate_async(&mut store).await?;
-        let alarm = Box::pin(sleep_until(Instant::now() + IDLE));
-        let serving = Arc::new(Mutex::new(None));
-        let mut alive = self.alive.clone();
-        let retired = Box::pin(async move { while alive.changed().await.is_ok() {} });
+        let (loan, idleness) = (Loan::draw(), Idleness::new(self.waiting.clone()));
+        let expiration = Expiration::new(beside, idleness.clone(), loan, self.alive.clone());
+        let serving = expiration.serving.clone();
         Ok(Instance {
             store,
             proxy,
             view: State::http,
-            expiration: Expiration { serving: serving.clone(), retired, alarm, beside },
+            expiration,
             state: Worker {
                 host: self.host.clone(),
                 isolation: self.isolation,
+                loan,
                 tickets: Mutex::default(),
                 serving,
+                idleness,
                 _slot: slot,
                 _running: running,
             },
@@ -247,6 +216,9 @@ impl WorkerState for Worker {
         match (self.isolation, concurrent, total) {
             (_, 0, 0) => ShouldAccept::Yes,
             (Isolation::Call, ..) => ShouldAccept::Never,
+            (Isolation::Kept, _, calls) if self.loan.calls_left() <= calls as u64 => {
+                ShouldAccept::Never
+            }
             (Isolation::Kept, 0, _) => ShouldAccept::Yes,
             (Isolation::Kept, ..) => ShouldAccept::No,
         }
@@ -265,8 +237,9 @@ impl WorkerState for Worker {
         let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.retain(|ticket| 0 < ticket.strong_count());
         tickets.push(Arc::downgrade(&ticket));
-        let serving = Serving { until: ticket.until, answered: Some(answered) };
-        *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(serving);
+        let serving = Serving::of(ticket.until, answered);
+        *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = serving;
+        self.idleness.end();
         Box::pin(sleep_until(ticket.until))
     }
 
@@ -283,108 +256,5 @@ impl WorkerState for Worker {
         for ticket in open {
             let _ = ticket.failure.set(fault.clone());
         }
-    }
-}
-
-impl WorkerExpiration for Expiration {
-    fn poll(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        status: WorkerStatus,
-        start: std::time::Instant,
-    ) -> Poll<()> {
-        // Asked whenever the instance has come to rest.
-        self.beside.meter.paused(Instant::now);
-        if status == WorkerStatus::Idle && self.retired.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        let idle_until = Instant::from_std(start + IDLE);
-        let at = match self.look_at_call(cx, status) {
-            Poll::Ready(()) => return Poll::Ready(()),
-            Poll::Pending if status == WorkerStatus::Idle => idle_until,
-            Poll::Pending => self.call_until().unwrap_or(idle_until),
-        };
-        if self.alarm.deadline() != at {
-            self.alarm.as_mut().reset(at);
-        }
-        self.alarm.as_mut().poll(cx)
-    }
-}
-
-impl Expiration {
-    /// Ready when nobody waits for the answer any more.
-    fn look_at_call(&self, cx: &mut Context<'_>, status: WorkerStatus) -> Poll<()> {
-        let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(serving) = serving.as_mut().filter(|_| status == WorkerStatus::Requests) else {
-            return Poll::Pending;
-        };
-        let Some(answered) = serving.answered.as_mut() else { return Poll::Pending };
-        match ready!(Pin::new(answered).poll(cx)) {
-            Ok(()) => {
-                serving.answered = None;
-                Poll::Pending
-            }
-            Err(_nobody_waits) => Poll::Ready(()),
-        }
-    }
-
-    fn call_until(&self) -> Option<Instant> {
-        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-        serving.as_ref().map(|serving| serving.until + GRACE)
-    }
-}
-
-/// An answer's body that ends only when its guest ended it.
-struct WholeBody {
-    body: WasiBody,
-    ticket: Arc<Ticket>,
-    host: Arc<GuestHost>,
-    alarm: Pin<Box<Sleep>>,
-    taken: u64,
-}
-
-impl Stream for WholeBody {
-    type Item = Result<Bytes, Fault>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.alarm.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Some(Err(self.ticket.late.clone())));
-        }
-        loop {
-            let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-            let chunk = match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(chunk))) => chunk,
-                Some(Ok(Err(_trailers))) => continue,
-                Some(Err(_)) => return Poll::Ready(Some(Err(self.broken()))),
-                None => return Poll::Ready(self.ticket.failure.get().cloned().map(Err)),
-            };
-            self.taken += chunk.len() as u64;
-            let bytes_max = self.host.limits.response_body_bytes;
-            if bytes_max < self.taken {
-                return Poll::Ready(Some(Err(Fault::AnswerTooLarge { bytes_max })));
-            }
-            return Poll::Ready(Some(Ok(chunk)));
-        }
-    }
-}
-
-impl WholeBody {
-    fn broken(&self) -> Fault {
-        let trapped = || Fault::Trapped { service: self.host.service.clone() };
-        self.ticket.failure.get().cloned().unwrap_or_else(trapped)
-    }
-}
-
-/// Chunks, and what is held until they are over.
-struct Held<S, H> {
-    chunks: S,
-    _held: H,
-}
-
-impl<S: Stream + Unpin, H: Unpin> Stream for Held<S, H> {
-    type Item = S::Item;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        Pin::new(&mut self.chunks).poll_next(cx)
     }
 }

@@ -245,7 +245,9 @@ impl Instance {
             let mut all_ended = true;
             loop {
                 tokio::select! {
-                    Some(visit) = poll_fn(|cx| door.poll_next(cx)) => inside.push(visit.pay(accessor, exports)),
+                    Some(visit) = poll_fn(|cx| door.poll_next(cx)) => {
+                        inside.push(visit.pay(accessor, exports));
+                    }
                     Some(has_ended) = inside.next() => {
                         if !has_ended? {
                             all_ended = false;

@@ -3,21 +3,14 @@
 use super::demote::Demotable;
 use crate::call::CallContext;
 use crate::crew::Crew;
-use crate::engine::{Blueprint, Instance, Keeper, Slots};
+use crate::engine::{Blueprint, Given, Instance, Keeper, Loan, Slots};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
 use crate::manifest::Isolation;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// Calls an instance may serve, drawn anew for each, so that nobody leans on
-/// memory that outlives a call.
-const CALLS: RangeInclusive<u64> = 5_000..=20_000;
-/// Seconds an instance may stay idle, drawn likewise.
-const IDLE_SECONDS: RangeInclusive<u64> = 30..=90;
 /// An instance whose memory is larger than this is one of the few that a
 /// service may keep.
 const GROWN_BYTES: usize = 8 << 20;
@@ -51,13 +44,6 @@ struct Idle {
     instance: Instance,
     since: Instant,
     loan: Loan,
-}
-
-/// How long an instance may be kept.
-#[derive(Clone, Copy)]
-pub(super) struct Loan {
-    calls_left: u64,
-    idle_max: Duration,
 }
 
 /// An instance on loan. Dropping it throws it away; see [`Instances::keep`].
@@ -159,8 +145,7 @@ impl Instances {
         mut loan: Loan,
         now: Instant,
     ) -> Kept {
-        loan.calls_left = loan.calls_left.saturating_sub(calls);
-        if loan.calls_left == 0 {
+        if !loan.serve(calls) {
             return Kept::No { instance, runs_low: false };
         }
         let mut shelf = self.lock();
@@ -218,7 +203,7 @@ impl Instances {
 
     /// Drops those that have been idle for too long.
     pub(super) fn reclaim(&self, now: Instant) {
-        let is_kept = |idle: &mut Idle| now < idle.since + idle.loan.idle_max;
+        let is_kept = |idle: &mut Idle| now < idle.since + idle.loan.idle_max();
         let gone: Vec<Idle> = self.lock().idle.extract_if(.., |idle| !is_kept(idle)).collect();
         // Outside the lock: what takes longest is dropping them.
         drop(gone);
@@ -230,39 +215,8 @@ impl Instances {
 }
 
 impl Keeper for Instances {
-    fn give_up_one(&self) -> bool {
+    fn give_up_one(&self) -> Given {
         let given_up = self.lock().idle.pop();
-        given_up.is_some()
-    }
-}
-
-impl Loan {
-    /// How many more calls the instance may serve.
-    pub(super) fn calls_left(self) -> u64 {
-        self.calls_left
-    }
-
-    fn draw() -> Self {
-        let idle_max = Duration::from_secs(draw(IDLE_SECONDS));
-        Self { calls_left: draw(CALLS), idle_max }
-    }
-}
-
-/// A number from a range; which one cannot be foreseen.
-fn draw(range: RangeInclusive<u64>) -> u64 {
-    let random = RandomState::new().build_hasher().finish();
-    range.start() + random % (range.end() - range.start() + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_drawn_lies_in_its_range() {
-        for _ in 0..1_000 {
-            assert!(CALLS.contains(&draw(CALLS)));
-        }
-        assert_eq!(draw(7..=7), 7);
+        if given_up.is_some() { Given::Now } else { Given::Nothing }
     }
 }

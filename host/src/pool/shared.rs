@@ -5,11 +5,11 @@
 //! opened, so that the others come to rest.
 
 use super::demote::Demotable;
-use super::instances::{Instances, Lent, Loan};
+use super::instances::{Instances, Lent};
 use super::{drop_aside, see_to};
 use crate::call::{Call, CallContext, Hop};
 use crate::crew::Crew;
-use crate::engine::{Arrivals, Head, Instance, Left, SharedBounds, SharedInstance, Visited};
+use crate::engine::{Arrivals, Head, Instance, Left, Loan, SharedBounds, SharedInstance, Visited};
 use crate::fault::Fault;
 use futures::future::BoxFuture;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
