@@ -19,6 +19,7 @@ mod pulse;
 mod shared;
 mod slots;
 mod state;
+mod strain;
 mod stream;
 mod tier;
 
@@ -34,6 +35,7 @@ pub(crate) use pulse::Pulse;
 pub(crate) use shared::{Arrivals, SharedBounds, SharedInstance, Visited};
 pub(crate) use slots::{Given, Keeper, Slots};
 pub(crate) use state::{AnswerToCome, GuestHost, Place, State};
+pub(crate) use strain::Strain;
 pub(crate) use stream::{lift_body, lower, render, whole};
 pub(crate) use tier::Tier;
 

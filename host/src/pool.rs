@@ -210,7 +210,7 @@ impl Service {
             Some(lent) => lent,
             None => instances.lend_new(&call.context, now, &self.crew).await?,
         };
-        let effort = Some(instance.effort());
+        let effort = (!instances.blueprint().is_hard()).then(|| instance.effort());
         let call = instance.call(call, hop, now);
         let Answered { head, left } = Demotable::new(call, effort, background, &self.crew).await?;
         let rest = match left {

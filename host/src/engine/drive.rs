@@ -24,6 +24,13 @@ pub(super) struct Driver {
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // An errand that nobody has taken up keeps alive what it lies in.
+        drop(self.beside.take_errands());
+    }
+}
+
 /// The time of the call is over.
 #[derive(Debug)]
 pub(super) struct Late;

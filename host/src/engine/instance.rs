@@ -20,7 +20,6 @@ use futures::channel::oneshot;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use tokio::time::{Instant, timeout_at};
 use tracing::error;
@@ -72,9 +71,9 @@ impl Blueprint {
         &self.host.background
     }
 
-    /// Whether one of its instances has computed for long.
-    pub(crate) fn computes(&self) -> bool {
-        self.host.computes.load(Ordering::Relaxed)
+    /// Whether the next call is expected to compute for long or to be stopped.
+    pub(crate) fn is_hard(&self) -> bool {
+        self.host.strain.is_hard()
     }
 
     /// Makes an instance. Its start code runs under the same bounds as a call.
@@ -149,10 +148,12 @@ const HOSTCALL_BYTES_MAX: usize = 16 << 20;
 /// Handles of any kind, streams among them, that an instance may have at once.
 const HANDLES_MAX: usize = 10_000;
 
-/// What an error of the engine means to the caller.
+/// What an error of the engine means to the caller. To stop a guest and to say
+/// why takes as long as many calls.
 pub(super) fn fault_of(host: &GuestHost, error: &wasmtime::Error, memory_refused: bool) -> Fault {
     let service = host.service.clone();
     let limits = &host.limits;
+    host.strain.note_hard();
     if error.downcast_ref::<CpuSpent>().is_some() {
         return Fault::CpuLimit { service, cpu_ms: limits.cpu_ms };
     }
@@ -202,7 +203,7 @@ impl Instance {
         let entered = driver.run(pin!(self.enter(Entry::new(id, &mut call)))).await;
         match entered {
             Ok(Ok(Entered { head, drained: None, is_done: true })) => {
-                self.store.data_mut().end(id);
+                self.ended(id);
                 Answered { head, left: Left::Done(self) }
             }
             Ok(Ok(Entered { head, drained, .. })) => {
@@ -228,6 +229,14 @@ impl Instance {
             wasmtime::error::Ok(Entered { head, drained, is_done: is_done.await })
         };
         self.store.run_concurrent(enter).await?
+    }
+
+    /// A call ended cleanly.
+    fn ended(&mut self, id: u64) {
+        if !self.beside.meter.is_long() {
+            self.store.data().host.strain.note_easy();
+        }
+        self.store.data_mut().end(id);
     }
 
     /// Why the engine stopped the guest, which the log says in full.
@@ -313,7 +322,7 @@ impl Working {
         let worked = driver.run(pin!(work)).await;
         match worked {
             Ok(Ok(())) => {
-                instance.store.data_mut().end(id);
+                instance.ended(id);
                 Ok(instance)
             }
             Ok(Err(error)) => Err(instance.stopped(id, &error)),

@@ -22,7 +22,6 @@ use futures::channel::oneshot;
 use http_body::Body;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -131,6 +130,9 @@ impl ProxyRunner {
             Ok(Err(error)) => return Err(self.fault(&ticket, &error)),
             Err(_elapsed) => return Err(until_answered.late(&self.host)),
         };
+        if ticket.failure.get().is_none() {
+            self.host.strain.note_easy();
+        }
         let (parts, body) = response.into_parts();
         let body = if body.is_end_stream() && ticket.failure.get().is_none() {
             AnswerBody::Empty
@@ -141,10 +143,9 @@ impl ProxyRunner {
         Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
 
-    /// Where new instances run, when their kind has been found computing.
+    /// Where new instances run, when their kind is hard on who serves them.
     fn background(&self) -> Option<Handle> {
-        let computes = self.host.computes.load(Ordering::Relaxed);
-        computes.then(|| self.host.background.handle().clone())
+        self.host.strain.is_hard().then(|| self.host.background.handle().clone())
     }
 
     fn fault(&self, ticket: &Ticket, error: &wasmtime::Error) -> Fault {

@@ -4,13 +4,14 @@ use super::guest_log::{CurrentRequest, GuestLog};
 use super::meter::{Burst, CpuMeter};
 use super::pulse::Pulse;
 use super::slots::Slots;
+use super::strain::Strain;
 use crate::background::Background;
 use crate::call::{Answer, CallContext, Hop, Neighbours};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -32,8 +33,7 @@ pub(crate) struct GuestHost {
     pub(crate) pulse: Arc<Pulse>,
     /// Where guests go on that compute.
     pub(crate) background: Background,
-    /// Whether one of its guests has computed for long.
-    pub(crate) computes: AtomicBool,
+    pub(crate) strain: Strain,
 }
 
 impl GuestHost {
@@ -87,7 +87,7 @@ pub(crate) struct CpuSpent;
 
 /// A guest that has computed for so long is not taken for one that had to wait
 /// for its core.
-const COMPUTES_FROM: Duration = Duration::from_millis(10);
+const COMPUTES_FROM: Duration = Duration::from_millis(4);
 
 /// Handles and fields that one instance may hold.
 const TABLE_CAPACITY: usize = 10_000;
@@ -192,7 +192,7 @@ impl State {
             Burst::Long { spent } if state.host.limits.cpu() < spent => Err(CpuSpent.into()),
             Burst::Long { spent } => {
                 if COMPUTES_FROM <= spent {
-                    state.host.computes.store(true, Ordering::Relaxed);
+                    state.host.strain.note_hard();
                 }
                 Ok(UpdateDeadline::Yield(1))
             }

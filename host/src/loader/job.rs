@@ -7,7 +7,7 @@ use crate::call::Neighbours;
 use crate::crew::Crew;
 use crate::declaration::Declaration;
 use crate::digest::Digest;
-use crate::engine::{Compiled, Engine, GuestHost, GuestLog, Prepared, Slots, Tier, World};
+use crate::engine::{Compiled, Engine, GuestHost, GuestLog, Prepared, Slots, Strain, Tier, World};
 use crate::keys::Complaint;
 use crate::lane::Lane;
 use crate::limits::HostLimits;
@@ -15,7 +15,6 @@ use crate::manifest::{CALLS_PER_INSTANCE, Manifest};
 use crate::name::Name;
 use crate::pool::{Parts, Service};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::task::spawn_blocking;
 
 /// What loading needs.
@@ -160,7 +159,7 @@ impl Workshop {
             slots: self.slots.clone(),
             pulse: self.engine.pulse(),
             background: self.engine.background(),
-            computes: AtomicBool::default(),
+            strain: Strain::default(),
         })
     }
 }

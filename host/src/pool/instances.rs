@@ -121,7 +121,7 @@ impl Instances {
             let instance = instances.blueprint.instantiate_for(&to, began).await?;
             Ok(Lent { instance, loan: Loan::draw() })
         };
-        if self.blueprint.computes() {
+        if self.blueprint.is_hard() {
             // As its calls do, its start code may.
             Demotable::new(make, None, self.blueprint.background(), crew).await?
         } else {

@@ -100,7 +100,7 @@ impl SharedInstances {
     ) {
         let home = self.instances.clone();
         let background = home.blueprint().background().clone();
-        let effort = (!home.blueprint().computes()).then(|| instance.effort());
+        let effort = (!home.blueprint().is_hard()).then(|| instance.effort());
         let received = instance.receive(shared.clone(), arrivals);
         let received = Demotable::new(received, effort, &background, crew);
         let crew_of_task = crew.clone();
