@@ -1,6 +1,11 @@
-//! Leases as scripts, records as data.
+//! Leases as scripts and as long walks at random, records as data.
 
 use super::*;
+use proptest::prelude::*;
+
+/// Steps of all long walks at random; together with the others a million.
+const STEPS: usize = if cfg!(debug_assertions) { 25_000 } else { 250_000 };
+const STEPS_PER_CASE: usize = 1_000;
 
 /// Replays a script such as `"h +31 ?"` against a new lease: `h` heartbeat,
 /// `g`/`b` good or bad check, `c` failed call, `+N` seconds, `?` the status:
@@ -90,4 +95,66 @@ fn the_same_registration_replaces() {
     assert!(directory.remove("default", "2").is_none());
     assert!(directory.remove("default", "1").is_some());
     assert_eq!(directory.iter().count(), 0);
+}
+
+/// What can happen to a lease.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Heartbeat,
+    Checked(bool),
+    CallFailed,
+    Wait(u64),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        Just(Step::Heartbeat),
+        any::<bool>().prop_map(Step::Checked),
+        Just(Step::CallFailed),
+        (0_u64..20_000).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases((STEPS / STEPS_PER_CASE) as u32))]
+
+    #[test]
+    fn no_walk_leaves_a_lease_stuck(
+        steps in proptest::collection::vec(any_step(), STEPS_PER_CASE)
+    ) {
+        let times = LeaseTimes::DEFAULT;
+        let mut now = Duration::ZERO;
+        let mut lease = Lease::new(now);
+        let (mut renewed, mut bad, mut call_failed) = (now, 0, false);
+        for step in steps {
+            match step {
+                Step::Heartbeat => {
+                    lease.heartbeat(now);
+                    (renewed, call_failed) = (now, false);
+                }
+                Step::Checked(healthy) => {
+                    lease.checked(healthy, now);
+                    if healthy {
+                        (renewed, bad, call_failed) = (now, 0, false);
+                    } else {
+                        bad += 1;
+                    }
+                }
+                Step::CallFailed => {
+                    lease.call_failed();
+                    call_failed = true;
+                }
+                Step::Wait(ms) => now += Duration::from_millis(ms),
+            }
+            let is_up = now < renewed + times.lease && bad < times.failures_down && !call_failed;
+            prop_assert_eq!(lease.status(&times, now) == Status::Up, is_up);
+            prop_assert_eq!(lease.is_over(&times, now), renewed + times.removal <= now);
+            prop_assert!(!is_up || !lease.is_over(&times, now), "up and over");
+            // From anywhere one good check is enough, and silence ends it.
+            let mut again = lease.clone();
+            again.checked(true, now);
+            prop_assert_eq!(again.status(&times, now), Status::Up);
+            prop_assert!(again.is_over(&times, now + times.removal));
+        }
+    }
 }
