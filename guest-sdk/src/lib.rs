@@ -40,11 +40,13 @@ mod extract;
 mod fault;
 mod head;
 mod headers;
+mod join;
 mod json;
 mod payload;
 mod request;
 mod response;
 mod service;
+mod session;
 mod sleep;
 mod sse;
 mod status;
@@ -63,9 +65,11 @@ pub use crate::{
     extract::{FromRequest, Path, Query},
     fault::Fault,
     headers::Headers,
+    join::{Join, TryJoin, join_all, try_join_all},
     payload::{Bytes, Form, Html, Json, Text},
     request::Request,
     response::{IntoResponse, Response, ResponsePart},
+    session::{LogLevel, Session},
     sleep::sleep,
     sse::{Event, Events, Sse},
     status::StatusCode,
@@ -76,10 +80,11 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
-        Body, BodyWriter, Bytes, Client, ClientResponse, Context, Cookie, Cookies, Entry, Event,
-        Events, Fault, Form, FromRequest, Headers, Html, IntoResponse, Json, Path, Query, Request,
-        Response, ResponsePart, SameSite, Sse, StatusCode, Text, after, before, client, delete,
-        directory, get, patch, post, put, service, sleep,
+        Body, BodyWriter, Bytes, Call, Client, ClientResponse, Context, Cookie, Cookies, Entry,
+        Event, Events, Fault, Form, FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel,
+        Path, Query, Request, Response, ResponsePart, SameSite, Session, Sse, StatusCode, Text,
+        TryJoin, after, before, client, delete, directory, get, join_all, patch, post, put,
+        service, sleep, try_join_all,
     };
 }
 
