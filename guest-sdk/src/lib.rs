@@ -56,6 +56,10 @@ mod text;
 
 pub use picolet_sdk_macros::{after, before, delete, get, patch, post, put, service};
 
+#[cfg(feature = "msgpack")]
+pub use crate::payload::MsgPack;
+#[cfg(feature = "protobuf")]
+pub use crate::payload::Protobuf;
 pub use crate::{
     body::{Body, BodyWriter},
     client::{Call, Client, ClientResponse, IntoParams, client},
@@ -79,6 +83,10 @@ pub use crate::{
 pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
+    #[cfg(feature = "msgpack")]
+    pub use crate::MsgPack;
+    #[cfg(feature = "protobuf")]
+    pub use crate::Protobuf;
     pub use crate::{
         Body, BodyWriter, Bytes, Call, Client, ClientResponse, Context, Cookie, Cookies, Entry,
         Event, Events, Fault, Form, FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel,
