@@ -59,6 +59,18 @@ impl Client {
     }
 }
 
+impl From<&str> for Client {
+    fn from(service: &str) -> Self {
+        client(service)
+    }
+}
+
+impl From<String> for Client {
+    fn from(service: String) -> Self {
+        client(service)
+    }
+}
+
 /// What goes to the host.
 #[derive(Debug)]
 pub(crate) struct Outgoing {

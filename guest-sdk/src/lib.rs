@@ -20,8 +20,9 @@
 //!
 //! `cargo build --release --target wasm32-wasip2` of a `cdylib` makes the
 //! module. What a handler may take is listed at [`FromRequest`], what it may
-//! return at [`IntoResponse`]; [`client()`] calls other services, [`testing`]
-//! runs all of it natively.
+//! return at [`IntoResponse`]; [`client()`] calls other services, [`typed`] has
+//! clients whose calls are checked by the compiler, [`testing`] runs all of it
+//! natively.
 
 #![warn(missing_docs)]
 
@@ -53,8 +54,9 @@ mod status;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod text;
+pub mod typed;
 
-pub use picolet_sdk_macros::{after, before, delete, get, patch, post, put, service};
+pub use picolet_sdk_macros::{after, before, contract, delete, get, patch, post, put, service};
 
 #[cfg(feature = "msgpack")]
 pub use crate::payload::MsgPack;
@@ -91,8 +93,8 @@ pub mod prelude {
         Body, BodyWriter, Bytes, Call, Client, ClientResponse, Context, Cookie, Cookies, Entry,
         Event, Events, Fault, Form, FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel,
         Path, Query, Request, Response, ResponsePart, SameSite, Session, Sse, StatusCode, Text,
-        TryJoin, after, before, client, delete, directory, get, join_all, patch, post, put,
-        service, sleep, try_join_all,
+        TryJoin, after, before, client, contract, delete, directory, get, join_all, patch, post,
+        put, service, sleep, try_join_all,
     };
 }
 
@@ -102,10 +104,10 @@ pub mod __private {
     #[cfg(target_family = "wasm")]
     pub use crate::abi;
     pub use crate::{
-        Fault, FromRequest, Request, Response,
+        Call, Client, Fault, FromRequest, Request, Response,
         service::{
-            Declaration, Method, Service, enter, extract, keep, no_such_method, one_takes_the_body,
-            proceed, respond,
+            Declaration, Method, Route, Service, agree, begin, complete, enter, extract, keep,
+            kept, no_such_method, one_takes_the_body, proceed, put, respond, told,
         },
     };
 }

@@ -23,6 +23,10 @@
 //! # }
 //! ```
 
+mod serve;
+
+pub use self::serve::serve;
+
 use std::{
     cell::RefCell,
     collections::HashMap,

@@ -13,7 +13,7 @@ use serde::de::Expected;
 pub(crate) use baggage::{read_baggage, write_baggage};
 pub(crate) use de::{read_pairs, read_params};
 pub(crate) use form::{decode, encode};
-pub(crate) use ser::write_pairs;
+pub(crate) use ser::{write_pairs, write_params};
 
 /// Why texts do not make a value, or a value no texts.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{Body, Fault, Headers, IntoResponse, Response, StatusCode, json};
+use crate::{Body, Fault, Headers, IntoResponse, Response, StatusCode, json, text};
 
 /// The answer of another service. Returned from a handler it is passed on.
 #[derive(Debug)]
@@ -47,6 +47,18 @@ impl ClientResponse {
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Fault> {
         let body = self.bytes().await?;
         json::from_slice(&body).map_err(|error| Fault::bad_upstream(error.into_text()))
+    }
+
+    /// Reads the body as a form.
+    ///
+    /// # Errors
+    ///
+    /// As [`success`](Self::success); `bad-upstream` (502) when the body is not
+    /// the form that was expected; the fault with which it was broken off.
+    pub async fn form<T: DeserializeOwned>(self) -> Result<T, Fault> {
+        let body = self.text().await?;
+        text::read_pairs(&text::decode(&body))
+            .map_err(|error| Fault::bad_upstream(error.to_string()))
     }
 
     /// Reads the body as text.
