@@ -135,7 +135,9 @@ macro_rules! tuples {
                 $(let mut $future = pin!($future);)*
                 let ($(mut $output,)*) = ($(None::<$future::Output>,)*);
                 poll_fn(|context| {
-                    $(if $output.is_none() && let Poll::Ready(output) = $future.as_mut().poll(context) {
+                    $(if $output.is_none()
+                        && let Poll::Ready(output) = $future.as_mut().poll(context)
+                    {
                         $output = Some(output);
                     })*
                     match ($($output.take(),)*) {
@@ -162,7 +164,9 @@ macro_rules! tuples {
                 $(let mut $future = pin!($future);)*
                 let ($(mut $output,)*) = ($(None::<$output>,)*);
                 poll_fn(|context| {
-                    $(if $output.is_none() && let Poll::Ready(output) = $future.as_mut().poll(context) {
+                    $(if $output.is_none()
+                        && let Poll::Ready(output) = $future.as_mut().poll(context)
+                    {
                         match output {
                             Ok(output) => $output = Some(output),
                             Err(error) => return Poll::Ready(Err(error)),
