@@ -108,6 +108,18 @@ mod tests {
     }
 
     #[test]
+    fn a_version_and_a_wildcard_find_the_service() {
+        for service in ["stock-nails", "stock-bolts"] {
+            testing::answer(service, "name", move |_| service);
+        }
+        let name = |service: &str| testing::block_on(client(service).method("name").text());
+        assert_eq!(name("stock-nails@^1.2"), Ok("stock-nails".into()));
+        assert_eq!(name("stock-n*"), Ok("stock-nails".into()));
+        assert_eq!(name("stock-*"), Ok("stock-bolts".into()));
+        assert_eq!(name("stocks-*").unwrap_err().name(), "no-host");
+    }
+
+    #[test]
     fn a_fault_in_the_body_comes_back_as_it_was() {
         testing::answer("faulty", "a", |_| {
             let told = r#"{"error":"no such user","code":404,"fault":"no-such-user"}"#;
