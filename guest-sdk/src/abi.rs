@@ -158,7 +158,7 @@ pub(crate) async fn invoke(call: crate::client::Outgoing) -> Result<Response, Fa
     let call = wit_client::Call {
         service: call.service,
         method: call.method,
-        options: call.options.into_block(),
+        options: call.options.into_pairs().into_block(),
         params: call.params,
         query: call.query.into_block(),
         headers: call.headers.0.into_block(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::LogLevel;
 #[cfg(target_family = "wasm")]
 use crate::abi::bindings::picolet::service::context as host;
 use crate::call;
@@ -57,5 +58,40 @@ impl Context {
     /// exceed 4,096 bytes.
     pub fn set_property(&self, name: &str, value: &str) -> bool {
         host::set_property(self.0, name, value)
+    }
+    /// Raises how much of this session is logged, here and in every service
+    /// that is called from here on: it sets the property `picolet.log`. It is
+    /// never lowered. False when there is no room for the property.
+    pub fn raise_log(&self, level: LogLevel) -> bool {
+        if self.logs(level) {
+            return true;
+        }
+        self.set_property(LogLevel::PROPERTY, level.name())
+    }
+
+    /// Whether this session has been raised to this level, here or by a caller.
+    pub fn logs(&self, level: LogLevel) -> bool {
+        let raised = self.property(LogLevel::PROPERTY);
+        raised.and_then(|name| LogLevel::of(&name)).is_some_and(|raised| level <= raised)
+    }
+
+    /// All properties, as the value of a `baggage` header: the one of the name
+    /// that no property can have.
+    pub(crate) fn baggage(&self) -> String {
+        self.property("").unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_raised_and_never_lowered() {
+        let context = Context::of(77);
+        assert!(!context.logs(LogLevel::Debug));
+        assert!(context.raise_log(LogLevel::Trace) && context.raise_log(LogLevel::Debug));
+        assert!(context.logs(LogLevel::Debug) && context.logs(LogLevel::Trace));
+        assert_eq!(context.property("picolet.log").as_deref(), Some("trace"));
     }
 }

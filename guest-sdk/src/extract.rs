@@ -13,6 +13,7 @@ use crate::{Context, Cookies, Fault, Headers, Request, text};
 /// | [`Path<T>`](Path) | the parameters of the pattern |
 /// | [`Query<T>`](Query) | the query string |
 /// | [`Json<T>`](crate::Json), [`Form<T>`](crate::Form), [`Text`](crate::Text), [`Bytes`](crate::Bytes) | the whole body |
+/// | `MsgPack<T>`, `Protobuf<T>` | the same, with the features `msgpack` and `protobuf` |
 /// | [`Body`](crate::Body) | the body as it arrives |
 /// | [`Headers`], [`Cookies`] | of the request |
 /// | [`Context`] | request id, trace, deadline, caller, properties |

@@ -65,7 +65,7 @@ impl Headers {
     /// HTTP or the value holds a control character.
     pub fn append(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Fault> {
         let value = value.as_ref();
-        if name.is_empty() || !name.bytes().all(is_token) || !value.iter().all(is_value) {
+        if !is_name(name) || !value.iter().all(is_value) {
             let message = "a header name must be a token and its value free of control characters";
             return Err(Fault::new(500, "bad-header", message));
         }
@@ -145,6 +145,11 @@ pub(crate) fn get<'a>(block: &'a [u8], name: &str) -> Option<&'a str> {
     head::pairs(block)
         .find(|(known, _)| known.eq_ignore_ascii_case(name))
         .and_then(|(_, value)| str::from_utf8(value).ok())
+}
+
+/// Whether a text is a token.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(is_token)
 }
 
 /// Whether a byte may stand in a token (RFC 9110, section 5.6.2).

@@ -20,8 +20,9 @@
 //!
 //! `cargo build --release --target wasm32-wasip2` of a `cdylib` makes the
 //! module. What a handler may take is listed at [`FromRequest`], what it may
-//! return at [`IntoResponse`]; [`client()`] calls other services, [`testing`]
-//! runs all of it natively.
+//! return at [`IntoResponse`]; [`client()`] calls other services, [`typed`] has
+//! clients whose calls are checked by the compiler, [`testing`] runs all of it
+//! natively.
 
 #![warn(missing_docs)]
 
@@ -40,20 +41,27 @@ mod extract;
 mod fault;
 mod head;
 mod headers;
+mod join;
 mod json;
 mod payload;
 mod request;
 mod response;
 mod service;
+mod session;
 mod sleep;
 mod sse;
 mod status;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod text;
+pub mod typed;
 
-pub use picolet_sdk_macros::{after, before, delete, get, patch, post, put, service};
+pub use picolet_sdk_macros::{after, before, contract, delete, get, patch, post, put, service};
 
+#[cfg(feature = "msgpack")]
+pub use crate::payload::MsgPack;
+#[cfg(feature = "protobuf")]
+pub use crate::payload::Protobuf;
 pub use crate::{
     body::{Body, BodyWriter},
     client::{Call, Client, ClientResponse, IntoParams, client},
@@ -63,9 +71,11 @@ pub use crate::{
     extract::{FromRequest, Path, Query},
     fault::Fault,
     headers::Headers,
+    join::{Join, TryJoin, join_all, try_join_all},
     payload::{Bytes, Form, Html, Json, Text},
     request::Request,
     response::{IntoResponse, Response, ResponsePart},
+    session::{LogLevel, Session},
     sleep::sleep,
     sse::{Event, Events, Sse},
     status::StatusCode,
@@ -75,11 +85,16 @@ pub use crate::{
 pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
+    #[cfg(feature = "msgpack")]
+    pub use crate::MsgPack;
+    #[cfg(feature = "protobuf")]
+    pub use crate::Protobuf;
     pub use crate::{
-        Body, BodyWriter, Bytes, Client, ClientResponse, Context, Cookie, Cookies, Entry, Event,
-        Events, Fault, Form, FromRequest, Headers, Html, IntoResponse, Json, Path, Query, Request,
-        Response, ResponsePart, SameSite, Sse, StatusCode, Text, after, before, client, delete,
-        directory, get, patch, post, put, service, sleep,
+        Body, BodyWriter, Bytes, Call, Client, ClientResponse, Context, Cookie, Cookies, Entry,
+        Event, Events, Fault, Form, FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel,
+        Path, Query, Request, Response, ResponsePart, SameSite, Session, Sse, StatusCode, Text,
+        TryJoin, after, before, client, contract, delete, directory, get, join_all, patch, post,
+        put, service, sleep, try_join_all,
     };
 }
 
@@ -89,10 +104,10 @@ pub mod __private {
     #[cfg(target_family = "wasm")]
     pub use crate::abi;
     pub use crate::{
-        Fault, FromRequest, Request, Response,
+        Call, Client, Fault, FromRequest, Request, Response,
         service::{
-            Declaration, Method, Service, enter, extract, keep, no_such_method, one_takes_the_body,
-            proceed, respond,
+            Declaration, Method, Route, Service, agree, begin, complete, enter, extract, keep,
+            kept, no_such_method, one_takes_the_body, proceed, put, respond, told,
         },
     };
 }

@@ -1,8 +1,19 @@
-//! What a body may hold, in both directions: JSON, forms, text and bytes.
+//! What a body may hold, in both directions: JSON, forms, text and bytes, and
+//! behind features of the SDK MessagePack and Protocol Buffers.
+
+#[cfg(feature = "msgpack")]
+mod msgpack;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 
 use std::ops::{Deref, DerefMut};
 
 use serde::{Serialize, de::DeserializeOwned};
+
+#[cfg(feature = "msgpack")]
+pub use self::msgpack::MsgPack;
+#[cfg(feature = "protobuf")]
+pub use self::protobuf::Protobuf;
 
 use crate::{Body, Fault, FromRequest, IntoResponse, Request, Response, json, text};
 
@@ -184,6 +195,18 @@ async fn read_text(request: &mut Request) -> Result<String, Fault> {
 fn essence(content_type: &str) -> &str {
     let end = content_type.bytes().position(|byte| byte == b';').unwrap_or(content_type.len());
     content_type.get(..end).unwrap_or_default().trim_ascii()
+}
+
+/// Refuses another content type than these; none is fine. The first is what
+/// the fault asks for.
+#[cfg(any(feature = "msgpack", feature = "protobuf"))]
+fn check_type(request: &Request, known: &[&str]) -> Result<(), Fault> {
+    let given = request.header("content-type").map(essence);
+    if given.is_none_or(|given| known.iter().any(|known| given.eq_ignore_ascii_case(known))) {
+        return Ok(());
+    }
+    let wanted = known.first().copied().unwrap_or_default();
+    Err(Fault::unsupported_media_type(["the body must be ", wanted].concat()))
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -32,6 +32,7 @@ impl Response {
 /// | `()` | 204 without a body |
 /// | [`StatusCode`] | that status without a body |
 /// | [`Json`](crate::Json), [`Form`](crate::Form), [`Html`](crate::Html), [`Text`](crate::Text), `String`, `&'static str` | 200 with its content type |
+/// | `MsgPack<T>`, `Protobuf<T>` | the same, with the features `msgpack` and `protobuf` |
 /// | [`Bytes`](crate::Bytes), `Vec<u8>` | 200, `application/octet-stream` |
 /// | [`Body`] | 200 and no content type |
 /// | [`Sse`](crate::Sse) | 200 and events as they happen |

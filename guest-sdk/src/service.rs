@@ -1,6 +1,9 @@
 //! What a module declares, and what `#[service]` expands to.
 
-use crate::{Fault, FromRequest, IntoResponse, Request, Response};
+use crate::{
+    Call, Client, Fault, FromRequest, IntoResponse, Request, Response,
+    typed::{Answer, Answers, Argument, Got, Told},
+};
 
 /// What a module declares.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,23 @@ pub trait Service: 'static {
 
     /// Answers one call of the method with this index.
     fn handle(method: u32, request: &mut Request) -> impl Future<Output = Result<Response, Fault>>;
+}
+
+/// A method as a contract has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The name of the function.
+    pub function: &'static str,
+    /// The name callers use.
+    pub name: &'static str,
+    /// The verb in upper case.
+    pub verb: &'static str,
+    /// The path below the root.
+    pub pattern: &'static str,
+    /// Whether a caller may repeat it.
+    pub idempotent: bool,
+    /// Says what a service has to write.
+    pub wanted: &'static str,
 }
 
 /// What a `#[before]` or `#[after]` function may return: nothing, or a fault
@@ -114,6 +134,74 @@ pub const fn one_takes_the_body(arguments: &[bool]) {
         taken |= takes;
         index += 1;
     }
+}
+
+/// Fails to compile when a method differs from the one of the same function in
+/// the contract. That there is one is for the compiler to say.
+#[track_caller]
+#[allow(clippy::indexing_slicing, reason = "the loop stays below the length")]
+pub const fn agree<S: Service>(contract: &[Route], function: &str, method: usize) {
+    let method = &S::DECLARATION.methods[method];
+    let mut index = 0;
+    while index < contract.len() {
+        let route = &contract[index];
+        index += 1;
+        if !same(route.function, function) {
+            continue;
+        }
+        let agrees = same(route.name, method.name)
+            && same(route.verb, method.verb)
+            && same(route.pattern, method.pattern)
+            && route.idempotent == method.idempotent;
+        assert!(agrees, "{}", route.wanted);
+    }
+}
+
+/// Fails to compile when a function of the contract is not among these.
+#[track_caller]
+#[allow(clippy::indexing_slicing, reason = "the loops stay below the lengths")]
+pub const fn complete(contract: &[Route], functions: &[&str]) {
+    let mut index = 0;
+    while index < contract.len() {
+        let (route, mut found, mut other) = (&contract[index], false, 0);
+        while other < functions.len() {
+            found |= same(route.function, functions[other]);
+            other += 1;
+        }
+        assert!(found, "{}", route.wanted);
+        index += 1;
+    }
+}
+
+#[allow(clippy::indexing_slicing, reason = "the loop stays below the lengths")]
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut index = 0;
+    while index < one.len() && index < other.len() && one[index] == other[index] {
+        index += 1;
+    }
+    index == one.len() && index == other.len()
+}
+
+/// What stands in a service for a method of its contract. Nobody calls it: that
+/// it compiles is all it is for.
+pub fn kept<T>() -> Answers<T> {
+    Answers::new()
+}
+
+/// Begins a call of a method of a contract.
+pub fn begin(client: &Client, method: &str) -> Call {
+    client.clone().method(method)
+}
+
+/// Puts an argument into a call.
+pub fn put<A: Argument>(call: Call, params: &[&str], value: A::Value) -> Call {
+    A::put(value, params, call)
+}
+
+/// Makes a call and reads what it tells.
+pub async fn told<A: Answer>(call: Call) -> Result<Got<A>, Fault> {
+    <A::Told as Told>::read(call.send().await).await
 }
 
 /// Keeps the service and its handlers from counting as unused where nothing is

@@ -23,6 +23,10 @@
 //! # }
 //! ```
 
+mod serve;
+
+pub use self::serve::serve;
+
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -34,8 +38,12 @@ use std::{
 };
 
 use crate::{
-    Body, Entry, Fault, Headers, IntoResponse, Request, Response, call, client::Outgoing,
-    head::Head, json, service::Service,
+    Body, Entry, Fault, Headers, IntoResponse, Request, Response, call,
+    client::Outgoing,
+    head::{Head, Pairs},
+    json,
+    service::Service,
+    text,
 };
 
 /// Runs a future to its end on this thread.
@@ -163,6 +171,8 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     /// The headers.
     pub headers: Headers,
+    /// The options, name by name, as `wit/client.wit` lists them.
+    pub options: Vec<(String, String)>,
     /// All of the body.
     pub body: Vec<u8>,
 }
@@ -197,33 +207,49 @@ pub(crate) fn entries(key: &str) -> Vec<Entry> {
 
 #[cfg_attr(target_family = "wasm", allow(dead_code, reason = "a guest asks its host"))]
 pub(crate) async fn invoke(call: Outgoing) -> Result<Response, Fault> {
-    let key = (call.service, call.method);
-    let Some(answer) = ANSWERS.with_borrow(|answers| answers.get(&key).cloned()) else {
+    let Some(answer) = find(&call.service, &call.method) else {
         let message = format!(
             "there is no host to call `{}` of `{}`; a test can give an answer with \
              `picolet_sdk::testing::answer`",
-            key.1, key.0
+            call.method, call.service
         );
         return Err(Fault::new(503, "no-host", message));
     };
-    let query = call
-        .query
-        .iter()
-        .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()));
     answer(Call {
-        query: query.collect(),
+        query: texts(&call.query),
         params: call.params,
         headers: call.headers,
+        options: texts(&call.options.into_pairs()),
         body: call.body.collect().await?,
     })
+}
+
+/// Finds an answer as a host finds a service, versions aside.
+fn find(service: &str, method: &str) -> Option<Answer> {
+    let name = service.split_once('@').map_or(service, |(name, _)| name);
+    ANSWERS.with_borrow(|answers| {
+        if let Some(exact) = answers.get(&(name.to_owned(), method.to_owned())) {
+            return Some(Rc::clone(exact));
+        }
+        let prefix = name.strip_suffix('*')?;
+        let alike = |(known, _): &(&(String, String), &Answer)| {
+            known.0.starts_with(prefix) && known.1 == method
+        };
+        answers.iter().filter(alike).min_by_key(|(known, _)| *known).map(|(_, a)| Rc::clone(a))
+    })
+}
+
+fn texts(pairs: &Pairs) -> Vec<(String, String)> {
+    let text = |value| String::from_utf8_lossy(value).into_owned();
+    pairs.iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
 }
 
 pub(crate) fn request_id(call: u64) -> String {
     format!("test-{call}")
 }
 
-pub(crate) fn trace(_: u64) -> String {
-    String::new()
+pub(crate) fn trace(call: u64) -> String {
+    format!("00-{:032x}-{:016x}-01", call.max(1), call.max(1))
 }
 
 pub(crate) fn remaining_ms(_: u64) -> u64 {
@@ -235,10 +261,21 @@ pub(crate) fn caller(_: u64) -> Option<String> {
 }
 
 pub(crate) fn property(call: u64, name: &str) -> Option<String> {
-    PROPERTIES.with_borrow(|properties| properties.get(&(call, name.to_owned())).cloned())
+    PROPERTIES.with_borrow(|properties| {
+        if name.is_empty() {
+            let own = properties.iter().filter(|((of, _), _)| *of == call);
+            let mut own: Vec<_> = own.map(|((_, name), value)| (&**name, &**value)).collect();
+            own.sort_unstable();
+            return Some(text::write_baggage(own.into_iter()));
+        }
+        properties.get(&(call, name.to_owned())).cloned()
+    })
 }
 
 pub(crate) fn set_property(call: u64, name: &str, value: &str) -> bool {
+    if !crate::headers::is_name(name) {
+        return false;
+    }
     PROPERTIES.with_borrow_mut(|properties| {
         properties.insert((call, name.to_owned()), value.to_owned());
     });

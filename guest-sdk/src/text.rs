@@ -1,5 +1,6 @@
-//! Values written as text: path parameters, query pairs and forms.
+//! Values written as text: path parameters, query pairs, forms and baggage.
 
+mod baggage;
 mod de;
 mod form;
 mod ser;
@@ -9,9 +10,10 @@ use std::fmt;
 
 use serde::de::Expected;
 
+pub(crate) use baggage::{read_baggage, write_baggage};
 pub(crate) use de::{read_pairs, read_params};
 pub(crate) use form::{decode, encode};
-pub(crate) use ser::write_pairs;
+pub(crate) use ser::{write_pairs, write_params};
 
 /// Why texts do not make a value, or a value no texts.
 #[derive(Debug)]

@@ -6,8 +6,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Examples in Rust, by package; a module is named like its package.
-pub(crate) const EXAMPLES: [&str; 7] =
-    ["calc", "greeter", "greeter-api", "echo", "ticker", "hello-wasi2", "hello-wasi3"];
+pub(crate) const EXAMPLES: [&str; 11] = [
+    "calc",
+    "greeter",
+    "greeter-api",
+    "echo",
+    "ticker",
+    "session",
+    "session-greeter",
+    "stocks",
+    "directory",
+    "hello-wasi2",
+    "hello-wasi3",
+];
 
 /// Builds the examples into a folder.
 pub(crate) fn examples(into: &Path) -> Step {

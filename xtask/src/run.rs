@@ -10,6 +10,9 @@ The host starts on the examples. Try:
   curl -H 'Content-Type: application/json' -d '{\"a\":21,\"b\":21}' http://127.0.0.1:8080/api/add
   curl 'http://127.0.0.1:8080/greeter-api/say/hello?name=John'
   curl -N http://127.0.0.1:8080/ticker/5
+  curl http://127.0.0.1:8080/session/hello/John
+  curl http://127.0.0.1:8080/stocks/ACME/average/7
+  curl http://127.0.0.1:8080/directory
   curl http://127.0.0.1:9099/api/services
   target/release/picolet services
 

@@ -3,6 +3,9 @@
 use crate::shell::{Step, command, run};
 use crate::{guests, setup, tidy};
 
+/// The SDK with the features that are off by default.
+const SDK: [&str; 3] = ["picolet-sdk", "--features", "msgpack,protobuf"];
+
 pub(crate) fn test() -> Step {
     setup::wasm_targets()?;
     tidy::tidy()?;
@@ -15,6 +18,8 @@ pub(crate) fn test() -> Step {
         command("cargo", &["test", "--locked", "--manifest-path", "examples/Cargo.toml"]);
     let wasm_only = ["hello-wasi2", "hello-wasi3", "calc-wasi2", "calc-wasi3"];
     run(native.arg("--workspace").args(wasm_only.iter().flat_map(|name| ["--exclude", name])))?;
+    let sdk = ["test", "--locked", "--release", "--lib", "--package"];
+    run(command("cargo", &sdk).args(SDK))?;
     let mut tests = command("cargo", &["test", "--locked", "--release", "--workspace"]);
     run(tests.env("PICOLET_TEST_GUESTS", guests))
 }
@@ -29,6 +34,8 @@ fn lints() -> Step {
     let deny = ["--", "--deny", "warnings"];
     let host = ["clippy", "--locked", "--release", "--workspace", "--all-targets"];
     run(command("cargo", &host).args(deny))?;
+    let sdk = ["clippy", "--locked", "--release", "--all-targets", "--package"];
+    run(command("cargo", &sdk).args(SDK).args(deny))?;
     let guests = ["clippy", "--locked", "--release", "--target", "wasm32-wasip2", "--workspace"];
     run(command("cargo", &guests).args(["--manifest-path", "examples/Cargo.toml"]).args(deny))
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use syn::{
-    Ident, LitStr, Result, Token,
+    Ident, LitStr, Path, Result, Token,
     parse::{Parse, ParseStream},
 };
 
@@ -15,6 +15,7 @@ pub(crate) struct ServiceArgs {
     pub(crate) name: Option<LitStr>,
     pub(crate) version: Option<LitStr>,
     pub(crate) description: Option<LitStr>,
+    pub(crate) contract: Option<Path>,
 }
 
 impl Parse for ServiceArgs {
@@ -22,21 +23,28 @@ impl Parse for ServiceArgs {
         let mut args = Self::default();
         while !input.is_empty() {
             let key: Ident = input.parse()?;
+            if key == "contract" && args.contract.is_none() {
+                input.parse::<Token![=]>()?;
+                args.contract = Some(input.call(contract)?);
+                comma(input)?;
+                continue;
+            }
             let slot = match key.to_string().as_str() {
                 "root" => &mut args.root,
                 "name" => &mut args.name,
                 "version" => &mut args.version,
                 "description" => &mut args.description,
+                "contract" => return Err(twice(&key)),
                 other => {
                     let text = format!(
                         "`{other}` is unknown: `#[service]` takes `root`, `name`, `version` and \
-                         `description`, each `= \"…\"`"
+                         `description`, each `= \"…\"`, and `contract = Trait`"
                     );
                     return Err(syn::Error::new(key.span(), text));
                 }
             };
             if slot.is_some() {
-                return Err(syn::Error::new(key.span(), format!("`{key}` is given twice")));
+                return Err(twice(&key));
             }
             input.parse::<Token![=]>()?;
             *slot = Some(input.parse()?);
@@ -92,6 +100,15 @@ impl Parse for MethodArgs {
         }
         Ok(args)
     }
+}
+
+fn twice(key: &Ident) -> syn::Error {
+    syn::Error::new(key.span(), format!("`{key}` is given twice"))
+}
+
+fn contract(input: ParseStream<'_>) -> Result<Path> {
+    let text = "a contract is the path of a trait: `contract = api::Calc`, without quotes";
+    input.call(Path::parse_mod_style).map_err(|error| syn::Error::new(error.span(), text))
 }
 
 fn comma(input: ParseStream<'_>) -> Result<()> {

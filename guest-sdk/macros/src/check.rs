@@ -49,7 +49,7 @@ impl Service {
             let text = "a service is written inside of its module: `mod api { … }`, not `mod api;`";
             return Err(syn::Error::new_spanned(module, text));
         };
-        let mut mistakes = Mistakes(None);
+        let mut mistakes = Mistakes::default();
         for item in items {
             if let Item::Fn(function) = item {
                 mistakes.note(self.read_function(function));
@@ -71,7 +71,8 @@ impl Service {
         let Some(attribute) = first else { return Ok(()) };
         match Role::of(&attribute) {
             Some(Role::Handler(verb)) => {
-                self.methods.push(Method::check(verb, &attribute, function)?);
+                let of = (&*function.attrs, &function.sig);
+                self.methods.push(Method::check(verb, &attribute, of, "a handler")?);
             }
             Some(Role::Before) => {
                 self.before.push(Hook::check(function, "before", "Request")?);
@@ -90,38 +91,43 @@ impl Service {
                         `#[get(\"/hello\")] async fn hello() -> String { … }`";
             return Err(syn::Error::new_spanned(&self.module.ident, text));
         }
-        let mut mistakes = Mistakes(None);
-        let (mut names, mut routes) = (HashMap::new(), HashMap::new());
-        for method in &self.methods {
-            if names.insert(&method.name, ()).is_some() {
-                let text = format!(
-                    "there is a method `{}` already: give this one a `name = \"…\"` of its own",
-                    method.name
-                );
-                mistakes.note(Err(syn::Error::new(method.name_span, text)));
-            }
-            let route = (method.verb, method.args.pattern.shape());
-            if let Some(earlier) = routes.insert(route, &method.function) {
-                let text = format!(
-                    "`{} {}` is answered by `{earlier}` already: change the pattern or the verb",
-                    method.verb, method.args.pattern.text
-                );
-                mistakes.note(Err(syn::Error::new(method.args.pattern_span, text)));
-            }
-        }
-        mistakes.into_result()
+        check_methods(self.methods.iter())
     }
 }
 
+/// Says which methods cannot be told apart.
+pub(crate) fn check_methods<'m>(methods: impl Iterator<Item = &'m Method>) -> Result<()> {
+    let mut mistakes = Mistakes::default();
+    let (mut names, mut routes) = (HashMap::new(), HashMap::new());
+    for method in methods {
+        if names.insert(&method.name, ()).is_some() {
+            let text = format!(
+                "there is a method `{}` already: give this one a `name = \"…\"` of its own",
+                method.name
+            );
+            mistakes.note(Err(syn::Error::new(method.name_span, text)));
+        }
+        let route = (method.verb, method.args.pattern.shape());
+        if let Some(earlier) = routes.insert(route, &method.function) {
+            let text = format!(
+                "`{} {}` is answered by `{earlier}` already: change the pattern or the verb",
+                method.verb, method.args.pattern.text
+            );
+            mistakes.note(Err(syn::Error::new(method.args.pattern_span, text)));
+        }
+    }
+    mistakes.into_result()
+}
+
 /// What an attribute makes of a function.
-enum Role {
+pub(crate) enum Role {
     Handler(&'static str),
     Before,
     After,
 }
 
 impl Role {
-    fn of(attribute: &Attribute) -> Option<Self> {
+    pub(crate) fn of(attribute: &Attribute) -> Option<Self> {
         Some(match attribute.path().segments.last()?.ident.to_string().as_str() {
             "get" => Self::Handler("GET"),
             "post" => Self::Handler("POST"),
@@ -136,10 +142,11 @@ impl Role {
 }
 
 /// Mistakes found so far.
-struct Mistakes(Option<syn::Error>);
+#[derive(Default)]
+pub(crate) struct Mistakes(Option<syn::Error>);
 
 impl Mistakes {
-    fn note(&mut self, result: Result<()>) {
+    pub(crate) fn note(&mut self, result: Result<()>) {
         let Err(error) = result else { return };
         match &mut self.0 {
             Some(earlier) => earlier.combine(error),
@@ -147,7 +154,7 @@ impl Mistakes {
         }
     }
 
-    fn into_result(self) -> Result<()> {
+    pub(crate) fn into_result(self) -> Result<()> {
         self.0.map_or(Ok(()), Err)
     }
 }

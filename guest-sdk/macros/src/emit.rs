@@ -1,5 +1,9 @@
 //! From a checked service to the calls into the SDK that make it one.
 
+mod contract;
+
+pub(crate) use self::contract::contract;
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{LitStr, spanned::Spanned};
@@ -16,6 +20,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     let declaration = declaration(service);
     let handle = handle(service);
     let bodies = service.methods.iter().filter_map(one_body);
+    let kept = service.args.contract.as_ref().map(|path| contract::kept(path, &service.methods));
     quote! {
         #(#attrs)*
         #vis mod #ident {
@@ -33,6 +38,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
             }
 
             #(#bodies)*
+            #kept
             const _: () = ::picolet_sdk::__private::keep::<Service>();
             ::picolet_sdk::__export_service!(Service);
         }

@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod contract;
 mod emit;
 mod method;
 mod pattern;
@@ -22,10 +23,32 @@ use proc_macro::TokenStream;
 /// | `name = "…"` | what callers call, 1 to 128 of `A-Z a-z 0-9 . _ -` | the name of the package |
 /// | `version = "1.0.0"` | a semantic version | the version of the package |
 /// | `description = "…"` | what it is, for people | the doc comment of the module, else the description of the package |
+/// | `contract = api::Calc` | the trait, marked `#[contract]`, whose methods these are | none |
 #[proc_macro_attribute]
 pub fn service(args: TokenStream, item: TokenStream) -> TokenStream {
     check::service(args.into(), item.into())
         .map_or_else(syn::Error::into_compile_error, |service| emit::service(&service))
+        .into()
+}
+
+/// Makes of a trait the one definition that callers and a service share.
+///
+/// Its methods look like handlers without a body: `async`, without `self`, each
+/// with a verb and a pattern. They take what the caller gives, so `Path`,
+/// `Query` and one body, and answer as handlers do; what they hold implements
+/// both `Serialize` and `Deserialize`.
+///
+/// For a trait `Calc` there is then a client `CalcClient`, whose methods take
+/// and give what is inside of these types. `#[service(contract = Calc)]` on a
+/// service refuses to compile when its methods are not exactly these. Its
+/// handlers may take more that comes from the host, such as `Context` and
+/// `Headers`, and answer with a `Result` or a status and headers beside.
+///
+/// The module `picolet_sdk::typed` has an example.
+#[proc_macro_attribute]
+pub fn contract(args: TokenStream, item: TokenStream) -> TokenStream {
+    contract::contract(args.into(), item.into())
+        .map_or_else(syn::Error::into_compile_error, |contract| emit::contract(&contract))
         .into()
 }
 

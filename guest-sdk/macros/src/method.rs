@@ -17,12 +17,20 @@ pub(crate) struct Method {
     pub(crate) args: MethodArgs,
     pub(crate) description: String,
     pub(crate) arguments: Vec<Type>,
+    /// None stands for `()`.
+    pub(crate) answer: Option<Type>,
     /// Where the type of the answer stands.
     pub(crate) answer_span: Span,
 }
 
 impl Method {
-    pub(crate) fn check(verb: &'static str, attribute: &Attribute, item: &ItemFn) -> Result<Self> {
+    /// `what` is what the function is called in messages.
+    pub(crate) fn check(
+        verb: &'static str,
+        attribute: &Attribute,
+        (attrs, sig): (&[Attribute], &Signature),
+        what: &str,
+    ) -> Result<Self> {
         let args: MethodArgs = match &attribute.meta {
             Meta::List(list) => list.parse_args()?,
             other => {
@@ -32,24 +40,47 @@ impl Method {
                 return Err(syn::Error::new_spanned(other, text));
             }
         };
-        check_signature(&item.sig, &item.attrs, "a handler")?;
-        let arguments = argument_types(&item.sig)?;
+        check_signature(sig, attrs, what)?;
+        let arguments = argument_types(sig)?;
         for argument in &arguments {
             check_path(argument, &args)?;
         }
         Ok(Self {
-            function: item.sig.ident.clone(),
+            function: sig.ident.clone(),
             name: match &args.name {
                 Some(name) => name.value(),
-                None => item.sig.ident.to_string().trim_start_matches("r#").to_owned(),
+                None => sig.ident.to_string().trim_start_matches("r#").to_owned(),
             },
-            name_span: args.name.as_ref().map_or(item.sig.ident.span(), |name| name.span()),
+            name_span: args.name.as_ref().map_or(sig.ident.span(), |name| name.span()),
             verb,
             args,
-            description: doc(&item.attrs),
+            description: doc(attrs),
             arguments,
-            answer_span: answer_span(&item.sig),
+            answer: match &sig.output {
+                ReturnType::Default => None,
+                ReturnType::Type(_, output) => Some((**output).clone()),
+            },
+            answer_span: answer_span(sig),
         })
+    }
+}
+
+/// Of an argument what its caller gives; none when it is the handler's own
+/// affair.
+pub(crate) fn given(argument: &Type) -> Option<&Type> {
+    let Type::Path(path) = argument else { return None };
+    let last = path.path.segments.last()?;
+    match last.ident.to_string().as_str() {
+        "Path" | "Query" | "Json" | "Form" | "MsgPack" | "Protobuf" | "Text" | "Html" | "Bytes"
+        | "Body" => Some(argument),
+        "Option" | "Result" => match &last.arguments {
+            PathArguments::AngleBracketed(generics) => match generics.args.first() {
+                Some(GenericArgument::Type(inside)) => given(inside),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn encode<'a>(pairs: impl Iterator<Item = (&'a str, &'a [u8])>) -> St
     form
 }
 
-fn unescape(text: &str) -> Cow<'_, str> {
+pub(super) fn unescape(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(text);
     }
@@ -56,7 +56,7 @@ fn from_hex(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-fn escape(form: &mut String, bytes: &[u8]) {
+pub(super) fn escape(form: &mut String, bytes: &[u8]) {
     for &byte in bytes {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => {

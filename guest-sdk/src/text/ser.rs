@@ -16,6 +16,25 @@ pub(crate) fn write_pairs<T: Serialize + ?Sized>(value: &T) -> Result<Pairs, Err
     Ok(pairs)
 }
 
+/// Writes a value as path parameters: a struct or a map by the names in the
+/// pattern, anything else by position.
+pub(crate) fn write_params<T: Serialize>(names: &[&str], value: &T) -> Result<Vec<String>, Error> {
+    let mut texts = Vec::new();
+    let by_position = Values { each: &mut |text| texts.push(text.to_owned()) };
+    if value.serialize(by_position).is_ok() {
+        return Ok(texts);
+    }
+    let pairs = write_pairs(value)?;
+    let by_name = |name: &&str| {
+        let (_, value) = pairs
+            .iter()
+            .find(|(known, _)| known == name)
+            .ok_or_else(|| Error::new("is missing").of(name))?;
+        Ok(String::from_utf8_lossy(value).into_owned())
+    };
+    names.iter().map(by_name).collect()
+}
+
 fn no_pairs<T>() -> Result<T, Error> {
     Err(Error::new("only structs, maps and lists of pairs can be a query or form"))
 }
@@ -363,6 +382,21 @@ mod tests {
         check(&Some(BTreeMap::from([("k", 1.5)])), "k=1.5");
         check(&[("a", "1"), ("a", "2")][..], "a=1&a=2");
         check(&(), "");
+    }
+
+    #[test]
+    fn path_parameters_are_written_as_they_are_read() {
+        #[derive(Serialize)]
+        struct Pair {
+            b: u8,
+            a: char,
+        }
+        let names = ["a", "b"];
+        assert_eq!(write_params(&names, &(40, "é")).unwrap(), ["40", "é"]);
+        assert_eq!(write_params(&names, &7).unwrap(), ["7"]);
+        assert_eq!(write_params(&names, &Pair { b: 1, a: 'x' }).unwrap(), ["x", "1"]);
+        let error = write_params(&["c"], &Pair { b: 1, a: 'x' }).unwrap_err();
+        assert_eq!((error.name.as_deref(), &*error.reason), (Some("c"), "is missing"));
     }
 
     #[test]
