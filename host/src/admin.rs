@@ -73,6 +73,7 @@ pub(crate) fn router(admin: Admin, body_bytes_max: usize) -> Router {
         .route("/admin/v1/services", get(api::services))
         .route("/admin/v1/services/{name}", get(api::service))
         .route("/admin/v1/services/{name}/limits", patch(api::change_limits))
+        .route("/admin/v1/endpoints", get(api::endpoints))
         .route("/admin/v1/modules", get(api::modules))
         .route("/admin/v1/health", get(api::health))
         .route("/admin/v1/call", post(call::call))

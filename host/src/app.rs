@@ -6,9 +6,10 @@
 use crate::admin::{self, Admin};
 use crate::call::RequestIds;
 use crate::client::Client;
+use crate::cores::Cores;
 use crate::crew::{Crew, Report};
 use crate::engine::{Cache, Compiler, Engine, Slots};
-use crate::http::{Connections, Front, bind};
+use crate::http::{Connections, Front, Ground, bind};
 use crate::live::Live;
 use crate::loader::{Desk, Loader, Tools};
 use crate::outbound::Outbound;
@@ -52,6 +53,8 @@ pub enum BuildError {
     State { folder: PathBuf, source: io::Error },
     #[error("the engine cannot be set up: {0}")]
     Engine(String),
+    #[error("threads that serve cannot be started: {0}")]
+    Threads(#[source] io::Error),
 }
 
 impl Host {
@@ -80,8 +83,12 @@ impl Host {
         let registry = Registry::new(settings.leases, limits.records_max, outbound.clone());
         let (publisher, live) = published(Live::default());
         let locals = Box::new(live.clone());
-        let client = Client::new(locals, registry.clone(), outbound, limits.call_depth_max);
-        let front = Front::new(live.clone(), registry.clone(), limits, inner.clone());
+        let (depth_max, balance) = (limits.call_depth_max, settings.balance);
+        let client = Client::new(locals, registry.clone(), outbound, depth_max, balance);
+        let (crew, cores) = (inner.clone(), start_cores(settings.threads)?);
+        let (of_front, calls) = (registry.clone(), client.clone());
+        let ground = Ground { live: live.clone(), registry: of_front, client: calls, crew, cores };
+        let front = Front::new(ground, limits);
         let tools = Tools {
             engine,
             slots,
@@ -179,6 +186,15 @@ impl Host {
             cut_short: inner.cut_short,
         }
     }
+}
+
+/// Threads that serve, as many as the host may use unless it is told.
+fn start_cores(threads: usize) -> Result<Cores, BuildError> {
+    let count = match threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        count => count,
+    };
+    Cores::start(count).map_err(BuildError::Threads)
 }
 
 /// What the admin side gets to end its answers.

@@ -41,15 +41,23 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl Strategy {
+    /// Every one, the usual first.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::TwoChoices, Self::LeastInFlight, Self::RoundRobin, Self::Random, Self::Weighted];
+
     /// The strategy of a name.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "two-choices" => Some(Self::TwoChoices),
-            "least-in-flight" => Some(Self::LeastInFlight),
-            "round-robin" => Some(Self::RoundRobin),
-            "random" => Some(Self::Random),
-            "weighted" => Some(Self::Weighted),
-            _ => None,
+        Self::ALL.into_iter().find(|strategy| strategy.as_str() == text)
+    }
+
+    /// Its name.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::TwoChoices => "two-choices",
+            Self::LeastInFlight => "least-in-flight",
+            Self::RoundRobin => "round-robin",
+            Self::Random => "random",
+            Self::Weighted => "weighted",
         }
     }
 }

@@ -125,6 +125,11 @@ impl RequestIds {
 }
 
 impl RequestId {
+    /// The same under another trace.
+    pub(crate) fn under(&self, traceparent: &str) -> Self {
+        Self { given_trace: Some(Arc::from(traceparent)), ..self.clone() }
+    }
+
     /// The `traceparent` under which the request runs.
     pub(crate) fn traceparent(&self) -> String {
         match &self.given_trace {
@@ -149,7 +154,7 @@ impl fmt::Display for RequestId {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): spreads a counter over all 64 bits.
-fn mix(seed: u64) -> u64 {
+pub(crate) fn mix(seed: u64) -> u64 {
     let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -161,7 +166,7 @@ fn is_request_id(text: &str) -> bool {
 }
 
 /// Version 00 of <https://www.w3.org/TR/trace-context/#traceparent-header>.
-fn is_traceparent(text: &str) -> bool {
+pub(crate) fn is_traceparent(text: &str) -> bool {
     let fields: Vec<&str> = text.split('-').collect();
     let is_hex = |field: &str, len: usize| {
         field.len() == len
@@ -210,12 +215,35 @@ impl fmt::Debug for AnswerBody {
 #[derive(Debug)]
 pub(crate) struct OutgoingCall {
     pub service: String,
-    pub method: String,
     pub options: Vec<(String, String)>,
-    pub params: Vec<String>,
-    pub query: Vec<(String, String)>,
+    pub target: CallTarget,
     pub headers: HeaderMap,
     pub body: CallBody,
+}
+
+/// What of a service is called.
+#[derive(Debug)]
+pub(crate) enum CallTarget {
+    Method {
+        name: String,
+        params: Vec<String>,
+        query: Vec<(String, String)>,
+    },
+    /// Whatever answers there.
+    Path {
+        verb: Method,
+        /// What follows the root: path and query as they came.
+        rest: String,
+    },
+}
+
+impl fmt::Display for CallTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method { name, .. } => f.write_str(name),
+            Self::Path { verb, rest } => write!(f, "{verb} {rest}"),
+        }
+    }
 }
 
 /// One place where a service can be called, as guests see it.

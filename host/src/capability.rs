@@ -1,11 +1,12 @@
 //! What a guest may import from the host: `picolet:service` and WASI.
 
 use crate::block;
-use crate::call::{Answer, AnswerBody, CallBody, CallContext, OutgoingCall};
+use crate::call::{Answer, AnswerBody, CallBody, CallContext, CallTarget, OutgoingCall};
 use crate::engine::{
     AnswerToCome, Place, State, client, context, directory, lift_body, lower, prompt, render, types,
 };
 use crate::fault::Fault;
+use crate::travel;
 use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{BoxFuture, FutureExt};
@@ -57,8 +58,11 @@ impl context::Host for State {
     }
 
     fn property(&mut self, call: u64, name: String) -> wasmtime::Result<Option<String>> {
-        let value = self.context(call).and_then(|context| context.properties.get(&name));
-        Ok(value.map(str::to_owned))
+        let properties = self.context(call).map(|context| &context.properties);
+        if name.is_empty() {
+            return Ok(properties.map(travel::baggage));
+        }
+        Ok(properties.and_then(|properties| properties.get(&name)).map(str::to_owned))
     }
 
     fn set_property(&mut self, call: u64, name: String, value: String) -> wasmtime::Result<bool> {
@@ -233,8 +237,8 @@ impl Made {
         let outbound = state.host.limits.outbound;
         let places = outbound * state.calls();
         let place = state.beside.place(places).ok_or(Fault::OutboundLimit { outbound })?;
-        let (service, method, params) = (call.service, call.method, call.params);
-        let outgoing = OutgoingCall { service, method, options, params, query, headers, body };
+        let target = CallTarget::Method { name: call.method, params: call.params, query };
+        let outgoing = OutgoingCall { service: call.service, options, target, headers, body };
         let (context, hop) = (caller.context.clone(), caller.hop.clone());
         Ok(Self { call: state.host.neighbours.invoke(context, hop, outgoing), place })
     }

@@ -208,6 +208,11 @@ impl Method {
         Ok(Self { name, verb, pattern, description, metadata })
     }
 
+    fn fact(&self, name: &str) -> Option<&str> {
+        let found = self.metadata.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// As the registry lists it.
     pub(crate) fn record(&self) -> RecordMethod {
         RecordMethod {
@@ -216,6 +221,8 @@ impl Method {
             path: self.pattern.fixed().to_owned(),
             pattern: Some(self.pattern.as_str().to_owned()),
             params: Some(self.pattern.params().to_vec()),
+            idempotent: self.fact("idempotent") == Some("true"),
+            timeout_ms: self.fact("timeout-ms").and_then(|ms| ms.parse().ok()),
         }
     }
 }

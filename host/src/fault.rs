@@ -66,8 +66,22 @@ pub(crate) enum Fault {
     CallNotGranted { service: String },
     #[error("more than {outbound} calls of this one are under way")]
     OutboundLimit { outbound: usize },
-    #[error("no endpoint of service {service} may be called now")]
-    NoEndpoint { service: String },
+    #[error("service {service} has no endpoint of {wanted}")]
+    NoSuchEndpoint { service: String, wanted: String },
+    #[error("no endpoint of service {service} may be called now, these are down: {endpoints}")]
+    NoEndpoint { service: String, endpoints: String },
+    #[error(
+        "all endpoints of service {service} rest after failures: {endpoints}; the next probe is \
+         due in {due_ms} ms"
+    )]
+    AllRest { service: String, endpoints: String, due_ms: u64 },
+    #[error("service {service} failed too often for another try")]
+    NoRetryLeft { service: String },
+    #[error("{line_max} calls wait for service {service} already")]
+    LineTooLong { service: String, line_max: usize },
+    /// What came of the last try. Status and name are those of it.
+    #[error("{last} (the first try: {first})")]
+    Again { first: String, last: Box<Self> },
     #[error("the host is stopping")]
     Stopping,
     #[error("calls are more than {depth_max} deep: {chain}")]
@@ -123,13 +137,19 @@ impl Fault {
             Self::Overloaded { .. } => (503, "overloaded"),
             Self::HostOverloaded => (503, "host-overloaded"),
             Self::OutboundLimit { .. } => (503, "outbound-limit"),
+            Self::NoSuchEndpoint { .. } => (404, "no-such-endpoint"),
             Self::NoEndpoint { .. } => (503, "no-endpoint"),
+            Self::AllRest { due_ms, .. } => {
+                return Reply { retry_after: Some(seconds_up(*due_ms)), ..reply(503, "resting") };
+            }
+            Self::NoRetryLeft { .. } => (503, "no-retry-left"),
+            Self::LineTooLong { .. } => (503, "line-too-long"),
+            Self::Again { last, .. } => return last.reply(),
             Self::Stopping => (503, "stopping"),
             Self::CallDepth { .. } => (508, "call-depth"),
             Self::CallCycle { .. } => (508, "call-cycle"),
         };
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Reply { status, name: Cow::Borrowed(name), retry_after: retry_after(status) }
+        reply(status, name)
     }
 
     /// The body a caller gets.
@@ -142,6 +162,16 @@ impl Fault {
         })
         .to_string()
     }
+}
+
+fn reply(status: u16, name: &'static str) -> Reply {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Reply { status, name: Cow::Borrowed(name), retry_after: retry_after(status) }
+}
+
+/// Whole seconds, since `Retry-After` has no parts, and at least one.
+fn seconds_up(ms: u64) -> Duration {
+    Duration::from_secs(ms.div_ceil(1_000).max(1))
 }
 
 fn guest_reply(status: u16, name: &str) -> Reply {

@@ -110,6 +110,13 @@ pub(crate) struct Ticket {
     pass: Pass,
 }
 
+impl Ticket {
+    /// The endpoint that is called.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
 /// Who rests, for the fault that the caller gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resting {
@@ -191,11 +198,6 @@ impl<E: Clone> Fleet<E> {
         self.is_calm = false;
     }
 
-    /// Chooses by another strategy from now on.
-    pub(crate) fn set_strategy(&mut self, strategy: Strategy) {
-        self.balance = Balance::new(strategy);
-    }
-
     /// A call is over. What changed by that is for the log.
     pub(crate) fn ended(
         &mut self,
@@ -243,11 +245,6 @@ impl<E: Clone> Fleet<E> {
             in_flight: member.load.in_flight(),
             latency: member.load.measured(now),
         })
-    }
-
-    /// Endpoints listed.
-    pub(crate) fn len(&self) -> usize {
-        self.members.len()
     }
 
     fn member_mut(&mut self, id: &str, serial: Option<u64>) -> Option<&mut Member<E>> {

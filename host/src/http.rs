@@ -9,6 +9,7 @@ mod accept;
 mod body;
 mod clock;
 mod connection;
+mod door;
 mod head;
 mod health;
 mod respond;
@@ -18,6 +19,8 @@ pub(crate) use accept::{Connections, bind};
 
 use crate::block::Params;
 use crate::call::{Answer, Call, CallBody, CallHead, RequestIds};
+use crate::client::Client;
+use crate::cores::Cores;
 use crate::crew::{Crew, StopSignal};
 use crate::fault::Fault;
 use crate::gate::{Admission, Gate};
@@ -26,9 +29,8 @@ use crate::live::{Live, Target};
 use crate::pool::Served;
 use crate::publish::Snapshots;
 use crate::registry::Registry;
-use crate::route::Found;
 use crate::travel;
-use ::http::{Method, Request, Response, Uri};
+use ::http::{Method, Request, Response};
 use hyper::body::{Body as _, Incoming};
 use respond::Respond;
 use std::sync::Arc;
@@ -41,6 +43,8 @@ pub(crate) struct Front {
     pub(crate) live: Snapshots<Live>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: HostLimits,
+    client: Client,
+    cores: Cores,
     /// Connections, and what outlives them for a while.
     pub(crate) crew: Crew,
     /// Tasks of HTTP/2 streams, which their connections wait for.
@@ -57,18 +61,35 @@ const ALLOW_ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// Time a request waits when the whole host is full.
 const HOST_QUEUE_WAIT: Duration = Duration::from_millis(100);
 
+/// What the front stands on.
+pub(crate) struct Ground {
+    pub(crate) live: Snapshots<Live>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) client: Client,
+    pub(crate) crew: Crew,
+    pub(crate) cores: Cores,
+}
+
 impl Front {
-    pub(crate) fn new(
-        live: Snapshots<Live>,
-        registry: Arc<Registry>,
-        limits: HostLimits,
-        crew: Crew,
-    ) -> Arc<Self> {
+    pub(crate) fn new(ground: Ground, limits: HostLimits) -> Arc<Self> {
+        let Ground { live, registry, client, crew, cores } = ground;
         let requests = Gate::new(limits.requests_max, limits.requests_max, HOST_QUEUE_WAIT);
         let (ids, stopping) = (RequestIds::default(), AtomicBool::new(false));
         let streams = Crew::default();
         let watch = Watch::default();
-        Arc::new(Self { live, registry, limits, crew, streams, ids, requests, watch, stopping })
+        Arc::new(Self {
+            live,
+            registry,
+            client,
+            cores,
+            limits,
+            crew,
+            streams,
+            ids,
+            requests,
+            watch,
+            stopping,
+        })
     }
 
     /// Watches over the connections until told to stop.
@@ -103,7 +124,13 @@ impl Front {
         };
         let (call, body) = self.begin(request);
         let (verb, request_id) = (call.head.verb.clone(), call.context.request_id.clone());
-        match self.call(call, body).await {
+        let outcome = if door::split(call.head.uri.path()).is_some() {
+            // Boxed: hardly any request goes this way, and all would be as large.
+            Box::pin(door::pass_on(self, call, body)).await.map_err(Away::Fault)
+        } else {
+            self.call(call, body).await
+        };
+        match outcome {
             Ok(answer) => respond::answer(answer, &verb, permit),
             Err(Away::Fault(fault)) => respond::fault_of(&fault, &request_id),
             Err(Away::Options(allow)) => respond::options(&allow),
@@ -131,13 +158,10 @@ impl Front {
 
     /// Makes the call that a request is.
     async fn call(&self, mut call: Box<Call>, body: Incoming) -> Result<Answer, Away> {
-        let (mut arriving, mut stripped) = (Some(body), None);
+        let mut arriving = Some(body);
         loop {
             let Target { service, method } = self.find(&mut call)?;
             call.method = method;
-            if service.manifest.strip {
-                stripped = Some(strip_root(&mut call.head, &service.declaration.root));
-            }
             if let Some(body) = arriving.take_if(|body| !body.is_end_stream()) {
                 let bytes_max = service.limits().request_body_bytes;
                 call.body = body::begin(body, &call.head.headers, bytes_max, &self.limits).await?;
@@ -145,46 +169,23 @@ impl Front {
             match service.call(call).await {
                 Served::Answered(outcome) => return Ok(outcome?),
                 // Replaced between the look-up and the gate: look again.
-                Served::Closing(again) => {
-                    call = again;
-                    if let Some(uri) = stripped.take() {
-                        call.head.uri = uri;
-                    }
-                }
+                Served::Closing(again) => call = again,
             }
         }
     }
 
     /// Finds the route of a call and captures its parameters.
     fn find(&self, call: &mut Call) -> Result<Target, Away> {
-        let live = self.live.peek();
-        let (verb, path) = (&call.head.verb, call.head.uri.path());
-        let (target, captured) = match live.routes().find(verb, path) {
-            Found::Route(target, captured) => (target, captured),
-            Found::OtherVerbs(allow) if *verb == Method::OPTIONS => {
-                return Err(Away::Options(allow));
+        match self.live.peek().resolve(&call.head.verb, call.head.uri.path()) {
+            Ok((target, params)) => {
+                call.head.params = params;
+                Ok(target)
             }
-            Found::OtherVerbs(allow) => {
-                let (verb, path) = (verb.to_string(), path.to_owned());
-                return Err(Away::Fault(Fault::VerbNotAllowed { verb, path, allow }));
+            Err(Fault::VerbNotAllowed { allow, .. }) if call.head.verb == Method::OPTIONS => {
+                Err(Away::Options(allow))
             }
-            Found::Nothing => {
-                let (verb, path) = (verb.to_string(), path.to_owned());
-                return Err(Away::Fault(Fault::NoRoute { verb, path }));
-            }
-        };
-        let mut params = Params::with_capacity(path.len() * 2);
-        for segment in captured.segments() {
-            match crate::path::decode(segment) {
-                Ok(param) => params.push(&param),
-                Err(error) => {
-                    return Err(Away::Fault(Fault::BadRequest { message: error.to_string() }));
-                }
-            }
+            Err(fault) => Err(Away::Fault(fault)),
         }
-        let target = target.clone();
-        call.head.params = params;
-        Ok(target)
     }
 }
 
@@ -198,18 +199,4 @@ impl From<Fault> for Away {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
-}
-
-/// Takes the root off a path, for guests that want to see only what follows.
-/// Gives what was there before.
-fn strip_root(head: &mut CallHead, root: &str) -> Uri {
-    let rest = head.uri.path().strip_prefix(root).unwrap_or(head.uri.path());
-    let path = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
-    let target = match head.uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path,
-    };
-    let mut parts = head.uri.clone().into_parts();
-    parts.path_and_query = target.parse().ok();
-    std::mem::replace(&mut head.uri, Uri::from_parts(parts).unwrap_or_default())
 }

@@ -6,23 +6,20 @@
 mod admin;
 mod app;
 mod background;
-#[allow(dead_code, reason = "the client is not wired to it yet")]
 mod balance;
 mod block;
-#[allow(dead_code, reason = "the client is not wired to it yet")]
 mod breaker;
-#[allow(dead_code, reason = "the client is not wired to it yet")]
 mod budget;
 mod call;
 mod capability;
 pub mod cli;
 mod client;
+mod cores;
 mod crew;
 mod declaration;
 mod digest;
 mod engine;
 mod fault;
-#[allow(dead_code, reason = "the client is not wired to it yet")]
 mod fleet;
 mod gate;
 mod http;
@@ -40,12 +37,10 @@ mod publish;
 mod record;
 mod registry;
 mod route;
-#[allow(dead_code, reason = "the client is not wired to it yet")]
 mod selector;
 mod settings;
 mod telemetry;
 mod travel;
-#[allow(dead_code, reason = "the client is not wired to it yet")]
 mod window;
 
 pub use app::{BuildError, Host};

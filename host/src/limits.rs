@@ -195,6 +195,8 @@ pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(1);
 pub(crate) struct LeaseTimes {
     /// How often an external record's health is asked.
     pub check_every: Duration,
+    /// The same of a record that is down.
+    pub check_down_every: Duration,
     /// How long one such question may take.
     pub check_timeout: Duration,
     /// How long a record lives after it was renewed, as far as callers go.
@@ -209,6 +211,7 @@ impl LeaseTimes {
     /// What holds unless the settings say otherwise.
     pub(crate) const DEFAULT: Self = Self {
         check_every: Duration::from_secs(5),
+        check_down_every: Duration::from_secs(1),
         check_timeout: Duration::from_secs(2),
         lease: Duration::from_secs(30),
         removal: Duration::from_secs(60),

@@ -1,10 +1,13 @@
 //! The live table: routes and services, as one value that is swapped whole.
 
+use crate::block::Params;
 use crate::client::Locals;
+use crate::fault::Fault;
 use crate::name::Name;
 use crate::pool::Service;
 use crate::publish::Snapshots;
-use crate::route::{Clash, RouteTable};
+use crate::route::{Clash, Found, RouteTable};
+use http::Method;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,9 +46,26 @@ impl Live {
         self.by_name.get(name)
     }
 
-    /// The routes.
-    pub(crate) fn routes(&self) -> &RouteTable<Target> {
-        &self.routes
+    /// Where a request leads, with its captured parameters.
+    pub(crate) fn resolve(&self, verb: &Method, path: &str) -> Result<(Target, Params), Fault> {
+        let (target, captured) = match self.routes.find(verb, path) {
+            Found::Route(target, captured) => (target, captured),
+            Found::OtherVerbs(allow) => {
+                let (verb, path) = (verb.to_string(), path.to_owned());
+                return Err(Fault::VerbNotAllowed { verb, path, allow });
+            }
+            Found::Nothing => {
+                let (verb, path) = (verb.to_string(), path.to_owned());
+                return Err(Fault::NoRoute { verb, path });
+            }
+        };
+        let mut params = Params::with_capacity(path.len() * 2);
+        for segment in captured.segments() {
+            let param = crate::path::decode(segment)
+                .map_err(|error| Fault::BadRequest { message: error.to_string() })?;
+            params.push(&param);
+        }
+        Ok((target.clone(), params))
     }
 
     /// Services whose paths begin with this root.
@@ -101,5 +121,10 @@ impl Live {
 impl Locals for Snapshots<Live> {
     fn find(&self, name: &str) -> Option<Arc<Service>> {
         self.peek().find(name).cloned()
+    }
+
+    fn resolve(&self, verb: &Method, path: &str) -> Result<(Arc<Service>, u32, Params), Fault> {
+        let (Target { service, method }, params) = self.peek().resolve(verb, path)?;
+        Ok((service, method, params))
     }
 }

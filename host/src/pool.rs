@@ -11,7 +11,7 @@ mod instances;
 mod shared;
 
 use crate::background::Background;
-use crate::call::{Answer, Call, CallContext, Hop};
+use crate::call::{Answer, Call, CallContext, CallHead, Hop};
 use crate::crew::Crew;
 use crate::declaration::{Declaration, Method, metadata_object};
 use crate::digest::Digest;
@@ -24,6 +24,7 @@ use crate::name::Name;
 use crate::record::{Record, RecordDate};
 use demote::{Demotable, Lost};
 use futures::FutureExt;
+use http::Uri;
 use instances::{Instances, Kept, Lent};
 use shared::SharedInstances;
 use std::sync::Arc;
@@ -153,6 +154,11 @@ impl Service {
         (self.gate.inside(), self.gate.waiting())
     }
 
+    /// Whether the next call has to wait in line.
+    pub(crate) fn is_full(&self) -> bool {
+        self.gate.places() <= self.gate.inside()
+    }
+
     /// Instances that wait for a call.
     pub(crate) fn idle(&self) -> usize {
         match &self.supply {
@@ -163,7 +169,7 @@ impl Service {
     }
 
     /// Calls a method.
-    pub(crate) async fn call(&self, call: Box<Call>) -> Served {
+    pub(crate) async fn call(&self, mut call: Box<Call>) -> Served {
         let Some(hop) = self.hops.get(call.method as usize).cloned() else {
             return Served::Answered(Err(Fault::Internal));
         };
@@ -176,6 +182,9 @@ impl Service {
             }
         };
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
+        if self.manifest.strip {
+            strip_root(&mut call.head, &self.declaration.root);
+        }
         let outcome = match &self.supply {
             Supply::Proxy(runner) => runner.call(*call, hop, permit).await,
             Supply::Instances(instances) => self.enter(instances, call, hop, permit).await,
@@ -300,7 +309,7 @@ impl Service {
             metadata.insert("description".into(), self.declaration.description.clone().into());
         }
         Record {
-            name: self.declaration.name.clone(),
+            name: self.declaration.name.clone().into(),
             domain: domain.to_owned(),
             root: self.declaration.root.clone(),
             methods: self.declaration.methods.iter().map(Method::record).collect(),
@@ -309,6 +318,19 @@ impl Service {
             date: RecordDate::default(),
         }
     }
+}
+
+/// Takes the root off a path, for guests that want to see only what follows.
+fn strip_root(head: &mut CallHead, root: &str) {
+    let rest = head.uri.path().strip_prefix(root).unwrap_or(head.uri.path());
+    let path = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+    let target = match head.uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let mut parts = head.uri.clone().into_parts();
+    parts.path_and_query = target.parse().ok();
+    head.uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// Does what is left to do after an instance came back.

@@ -5,6 +5,7 @@
 
 use crate::limits::LeaseTimes;
 use crate::name::Name;
+use crate::selector::Pattern;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ pub(crate) type Now = Duration;
 /// What is known of one place where a service can be called.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Record {
-    pub name: Name,
+    /// With a `*` at its end it stands for every name that begins so.
+    pub name: Pattern,
     /// Scheme, host and port.
     pub domain: String,
     /// What its paths begin with.
@@ -29,7 +31,7 @@ pub(crate) struct Record {
 }
 
 /// One method of a record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RecordMethod {
     pub name: String,
     #[serde(rename = "type")]
@@ -43,6 +45,21 @@ pub(crate) struct RecordMethod {
     /// Names of the parameters, where they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<Vec<String>>,
+    /// Whether it may be called twice, beyond what its verb says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idempotent: bool,
+    /// How long a call of it may take, when its caller does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+impl RecordMethod {
+    /// Whether a call may be made twice: by its verb
+    /// (<https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2>), or because the
+    /// service says so.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.idempotent || ["GET", "PUT", "DELETE"].contains(&self.verb.as_str())
+    }
 }
 
 /// When a record came and was last renewed, as ISO 8601 in UTC.
@@ -89,8 +106,8 @@ impl Record {
     ) -> Result<Self, RecordError> {
         let raw: RawRecord = serde_json::from_value(value)
             .map_err(|error| RecordError(format!("record: {error}")))?;
-        let name =
-            Name::parse(&raw.name).map_err(|error| RecordError(format!("record: name {error}")))?;
+        let name = Pattern::parse(&raw.name)
+            .map_err(|error| RecordError(format!("record: name {error}")))?;
         check_domain(&raw.domain)?;
         let registration = raw.registration.unwrap_or_else(make_id);
         check_id(&registration)?;

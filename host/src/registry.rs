@@ -8,6 +8,7 @@ use crate::limits::LeaseTimes;
 use crate::name::Name;
 use crate::outbound::Outbound;
 use crate::record::{Directory, Entry, Keeper, Lease, Now, Record, RecordError, Status, check_id};
+use crate::selector::Selector;
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -38,12 +39,28 @@ pub(crate) enum RegistryError {
     Full(usize),
 }
 
-/// An external place where a service can be called.
+/// A place where a service can be called.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     pub(crate) key: Name,
     pub(crate) record: Arc<Record>,
     pub(crate) status: Status,
+    /// Whether it is a service of this host.
+    pub(crate) is_local: bool,
+    id: Arc<str>,
+}
+
+impl Endpoint {
+    /// What it is known by. Another address makes another one of it.
+    pub(crate) fn id(&self) -> Arc<str> {
+        self.id.clone()
+    }
+
+    /// Its part of the calls beside others, `weight` in its metadata.
+    pub(crate) fn weight(&self) -> u32 {
+        let said = self.record.metadata.get("weight").and_then(Value::as_u64);
+        said.map_or(1, |weight| u32::try_from(weight).unwrap_or(u32::MAX))
+    }
 }
 
 impl Registry {
@@ -62,6 +79,11 @@ impl Registry {
     /// A number that grows with every change of who may be called.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// That number.
+    pub(crate) fn version(&self) -> u64 {
+        *self.changed.borrow()
     }
 
     /// Takes a record from outside; the same registration replaces.
@@ -193,22 +215,29 @@ impl Registry {
         value
     }
 
-    /// External endpoints of a service, whatever their state.
-    pub(crate) fn endpoints(&self, key: &str, service: &str) -> Vec<Endpoint> {
+    /// Endpoints of the services that a caller names, whatever their state:
+    /// those under the key, `default` when there is none, and without a key all
+    /// of this host.
+    pub(crate) fn endpoints(&self, key: Option<&str>, selector: &Selector) -> Vec<Endpoint> {
         let now = self.now();
         let directory = self.lock();
-        let Ok(key) = Name::parse(key) else { return Vec::new() };
-        let external = directory
-            .of(key.as_str())
+        let asked = key.unwrap_or("default");
+        let offered: Vec<(&Name, &Entry)> = directory
             .iter()
-            .filter(|entry| entry.keeper != Keeper::Host && entry.record.name.as_str() == service);
-        external
-            .map(|entry| Endpoint {
-                key: key.clone(),
-                record: entry.record.clone(),
-                status: entry.status(&self.times, now),
+            .flat_map(|(key, entries)| entries.iter().map(move |entry| (key, entry)))
+            .filter(|(key_of, entry)| {
+                key_of.as_str() == asked || key.is_none() && entry.keeper == Keeper::Host
             })
-            .collect()
+            .collect();
+        let meant = selector.pick(offered.iter().map(|(_, entry)| &entry.record.name));
+        let is_meant = |(_, entry): &(&Name, &Entry)| meant.contains(&&entry.record.name);
+        let endpoint = |(key, entry): (&Name, &Entry)| {
+            let record = entry.record.clone();
+            let id = format!("{}@{}", record.registration, record.domain).into();
+            let (status, is_local) = (entry.status(&self.times, now), entry.keeper == Keeper::Host);
+            Endpoint { key: key.clone(), record, status, is_local, id }
+        };
+        offered.into_iter().filter(is_meant).map(endpoint).collect()
     }
 
     /// Every record of a key with its state.

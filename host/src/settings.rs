@@ -3,11 +3,13 @@
 //! Settings are given as text and values; reading files, environment and flags
 //! is the command line's.
 
-use crate::keys::{Complaint, Keys, address};
+use crate::balance::Strategy;
+use crate::keys::{Complaint, Keys, address, show};
 use crate::limits::{HostLimits, LeaseTimes};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use toml::Value;
 
 /// What the host runs on. Every field is in range.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct Settings {
     pub(crate) fast_reload: bool,
     /// Threads that serve; 0 is one for each core.
     pub(crate) threads: usize,
+    /// How an endpoint is chosen among several.
+    pub(crate) balance: Strategy,
     pub(crate) log: LogSettings,
     pub(crate) limits: HostLimits,
     pub(crate) leases: LeaseTimes,
@@ -85,10 +89,18 @@ impl Settings {
             admin,
             advertise,
             threads,
+            balance: keys.take("client.balance", strategy).unwrap_or_default(),
         };
         let complaints = keys.finish();
         if complaints.is_empty() { Ok(settings) } else { Err(complaints) }
     }
+}
+
+fn strategy(value: &Value) -> Result<Strategy, String> {
+    value.as_str().and_then(Strategy::parse).ok_or_else(|| {
+        let names = Strategy::ALL.map(Strategy::as_str).join(", ");
+        format!("got {}, want one of {names}", show(value))
+    })
 }
 
 fn local(port: u16) -> SocketAddr {

@@ -1,6 +1,7 @@
 //! What of a call's context travels in headers: request id, trace, deadline,
 //! properties, depth.
 
+pub(crate) use crate::call::is_traceparent;
 use crate::call::{CallContext, Properties, RequestIds};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
@@ -11,6 +12,8 @@ use tokio::time::Instant;
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Milliseconds until the deadline of a request.
 pub(crate) const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-picolet-timeout-ms");
+/// The name of a fault, on answers that are one.
+pub(crate) const FAULT: HeaderName = HeaderName::from_static("x-picolet-fault");
 /// Services that wait for this call further up.
 pub(crate) const DEPTH: HeaderName = HeaderName::from_static("x-picolet-depth");
 /// <https://www.w3.org/TR/trace-context/>
@@ -71,7 +74,8 @@ fn text(value: Option<&HeaderValue>) -> Option<&str> {
 /// A bound on what a caller may ask for, so that clocks do not overflow.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn read_baggage(baggage: &str, properties: &mut Properties) {
+/// Reads the value of a `baggage` header.
+pub(crate) fn read_baggage(baggage: &str, properties: &mut Properties) {
     for member in baggage.split(',') {
         let pair = member.split(';').next().unwrap_or_default();
         let Some((name, value)) = pair.split_once('=') else { continue };
@@ -93,11 +97,16 @@ pub(crate) fn write(context: &CallContext, headers: &mut HeaderMap) {
     let remaining = context.deadline.saturating_duration_since(Instant::now());
     put(TIMEOUT_MS, remaining.as_millis().to_string());
     put(DEPTH, (context.hops_before + context.chain.len()).to_string());
-    let member = |(name, value): (&str, &str)| format!("{name}={}", crate::path::encode(value));
-    let members: Vec<String> = context.properties.iter().map(member).collect();
-    if !members.is_empty() {
-        put(BAGGAGE, members.join(","));
+    let baggage = baggage(&context.properties);
+    if !baggage.is_empty() {
+        put(BAGGAGE, baggage);
     }
+}
+
+/// Properties as the value of a `baggage` header.
+pub(crate) fn baggage(properties: &Properties) -> String {
+    let member = |(name, value): (&str, &str)| format!("{name}={}", crate::path::encode(value));
+    properties.iter().map(member).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

@@ -30,7 +30,10 @@ const LAYERS: &[(&[&str], Peers)] = &[
         ],
         Peers::Free,
     ),
-    (&["publish", "crew", "gate", "lane", "background", "telemetry", "outbound"], Peers::Strangers),
+    (
+        &["publish", "crew", "gate", "lane", "background", "cores", "telemetry", "outbound"],
+        Peers::Strangers,
+    ),
     (&["engine", "capability"], Peers::Free),
     (&["pool", "client", "registry"], Peers::Free),
     (&["live"], Peers::Free),

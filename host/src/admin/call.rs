@@ -1,11 +1,11 @@
 //! Calls a method for somebody outside: the command line's `call`.
 
 use super::{Admin, Refused, parse_body};
-use crate::call::{Answer, AnswerBody, CallBody, OutgoingCall};
+use crate::call::{Answer, AnswerBody, CallBody, CallTarget, OutgoingCall};
 use crate::fault::Fault;
 use crate::record::RecordMethod;
-use crate::travel;
-use ::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use crate::travel::{self, FAULT};
+use ::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderValue};
 use axum::body::{Body, Bytes};
 use axum::extract::State as AxumState;
@@ -13,9 +13,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-
-/// Tells an answer of the host from one of the method.
-const FAULT: HeaderName = HeaderName::from_static("x-picolet-fault");
 
 /// What to call, and with what.
 #[derive(Debug, Deserialize)]
@@ -58,10 +55,12 @@ pub(super) async fn call(
     let filled = fill(known, order.args, order.data).map_err(Refused::bad_request)?;
     let outgoing = OutgoingCall {
         service: service.to_owned(),
-        method: method.to_owned(),
         options: order.options.into_iter().collect(),
-        params: filled.params,
-        query: filled.query,
+        target: CallTarget::Method {
+            name: method.to_owned(),
+            params: filled.params,
+            query: filled.query,
+        },
         headers: filled.headers,
         body: filled.body,
     };
@@ -191,7 +190,7 @@ mod tests {
     fn method(verb: &str, params: &[&str]) -> RecordMethod {
         let params = params.iter().map(|&name| name.to_owned()).collect();
         let (name, verb) = ("m".into(), verb.into());
-        RecordMethod { name, verb, path: String::new(), pattern: None, params: Some(params) }
+        RecordMethod { name, verb, params: Some(params), ..RecordMethod::default() }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     one(&mut text, "picolet_modules_refused", "Modules whose newest content is refused.", refused);
     one(&mut text, "picolet_registry_records", "Records in the registry.", admin.registry.len());
     one(&mut text, "picolet_tasks", "Tasks of requests, loads and drains.", admin.front.crew.len());
+    let waiting = admin.client.waiting();
+    one(&mut text, "picolet_client_waiting", "Calls that wait for an endpoint.", waiting);
     type Read = fn(&crate::pool::Service) -> u64;
     let families: [(&str, &str, &str, Read); 5] = [
         ("picolet_service_calls_total", "counter", "Calls that were let in.", |service| {

@@ -106,11 +106,6 @@ impl Load {
         self.in_flight
     }
 
-    /// The weight it was listed with.
-    pub(crate) fn weight(&self) -> u32 {
-        self.weight
-    }
-
     /// It is listed with another weight.
     pub(crate) fn set_weight(&mut self, weight: u32) {
         self.weight = weight;

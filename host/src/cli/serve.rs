@@ -13,11 +13,12 @@ use toml::Value;
 pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
     let settings = settings(args)?;
     start_log(&settings.log);
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if 0 < settings.threads {
-        runtime.worker_threads(settings.threads);
-    }
-    let runtime = runtime.enable_all().build().map_err(Failure::failed)?;
+    // For what is beside the requests: they have threads of their own.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(Failure::failed)?;
     runtime.block_on(run(settings))
 }
 

@@ -1,90 +1,112 @@
 //! What a caller may ask of a call, beside the call itself.
 
+use crate::call::Properties;
 use crate::fault::Fault;
-use crate::pool::Service;
-use crate::record::Record;
-use semver::{Version, VersionReq};
+use crate::selector::{Selector, SelectorError};
+use crate::travel;
 use std::time::Duration;
 
 /// Options of one call, as `wit/client.wit` lists them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct CallOptions {
+    pub(crate) selector: Selector,
+    /// The registry key to look in; none is `default`, and any local service.
+    pub(crate) key: Option<String>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) wait: bool,
-    key: Option<String>,
-    version: Option<VersionReq>,
-    endpoint: Option<String>,
-    retry: usize,
+    /// Whether the caller vouches that the call may be made twice.
+    pub(crate) is_idempotent: bool,
+    /// How often a call that may be made twice is tried again.
+    pub(crate) retries: usize,
+    /// The trace and the properties to run with, instead of the caller's.
+    pub(crate) traceparent: Option<String>,
+    pub(crate) properties: Option<Properties>,
 }
 
-/// Tries that any call has when nothing was begun: the revision may just have
-/// been replaced, the endpoint may just have died.
-const TRIES_UNBEGUN: usize = 4;
+/// Tries of a call that may be made twice, after the first.
+const RETRIES: usize = 1;
+/// The same, at most.
+const RETRIES_MAX: usize = 10;
 
 impl CallOptions {
-    /// Checks what was asked.
-    pub(crate) fn parse(pairs: &[(String, String)]) -> Result<Self, Fault> {
-        let mut options = Self::default();
+    /// Checks what was asked of a service.
+    pub(crate) fn parse(service: &str, pairs: &[(String, String)]) -> Result<Self, Fault> {
+        let mut options = Self {
+            selector: Selector::parse(service).map_err(|error| match error {
+                // Nobody can have such a name.
+                SelectorError::Name { text, .. } => Fault::NoSuchService { name: text },
+                error => bad_call(&error),
+            })?,
+            key: None,
+            timeout: None,
+            wait: false,
+            is_idempotent: false,
+            retries: RETRIES,
+            traceparent: None,
+            properties: None,
+        };
+        let mut version = None;
         for (name, value) in pairs {
-            let bad = |want: &str| Fault::BadCall {
-                message: format!("option {name} is {value:?}, want {want}"),
-            };
-            match name.as_str() {
-                "timeout-ms" => {
-                    let ms = value.parse().map_err(|_| bad("whole milliseconds"))?;
-                    options.timeout = Some(Duration::from_millis(ms));
-                }
-                "wait" => options.wait = value.parse().map_err(|_| bad("true or false"))?,
-                "key" => options.key = Some(value.clone()),
-                "endpoint" => options.endpoint = Some(value.clone()),
-                "version" => {
-                    let wanted = VersionReq::parse(value).map_err(|_| bad("such as ^1.2"))?;
-                    options.version = Some(wanted);
-                }
-                "retry" => {
-                    let retry = value.parse().ok().filter(|count| *count <= 10);
-                    options.retry = retry.ok_or_else(|| bad("a number from 0 to 10"))?;
-                }
-                _ => {
-                    let message = format!("there is no option {name}");
-                    return Err(Fault::BadCall { message });
-                }
+            if name == "version" {
+                version = Some(value);
+            } else {
+                options = options.with(name, value)?;
             }
+        }
+        if let Some(version) = version {
+            options.selector =
+                options.selector.with_version(version).map_err(|error| bad_call(&error))?;
         }
         Ok(options)
     }
 
-    /// The registry key to look in.
-    pub(crate) fn key(&self) -> &str {
-        self.key.as_deref().unwrap_or("default")
+    fn with(mut self, name: &str, value: &str) -> Result<Self, Fault> {
+        let bad = |want: &str| Fault::BadCall {
+            message: format!("option {name} is {value:?}, want {want}"),
+        };
+        let truth = || value.parse().map_err(|_| bad("true or false"));
+        match name {
+            "timeout-ms" => {
+                let ms = value.parse().map_err(|_| bad("whole milliseconds"))?;
+                self.timeout = Some(Duration::from_millis(ms));
+            }
+            "wait" => self.wait = truth()?,
+            "idempotent" => self.is_idempotent = truth()?,
+            "key" => self.key = Some(value.to_owned()),
+            "retry" => {
+                let retries = value.parse().ok().filter(|count| *count <= RETRIES_MAX);
+                self.retries = retries.ok_or_else(|| bad("a number from 0 to 10"))?;
+            }
+            "endpoint" => self.selector = self.selector.with_registration(value),
+            "subset" => self.selector = self.selector.with_subset(value),
+            "label" => {
+                self.selector =
+                    self.selector.with_label(value).map_err(|error| bad_call(&error))?;
+            }
+            "environment" => {
+                self.selector =
+                    self.selector.with_environment(value).map_err(|error| bad_call(&error))?;
+            }
+            "traceparent" if travel::is_traceparent(value) => {
+                self.traceparent = Some(value.to_owned());
+            }
+            "traceparent" => return Err(bad("the value of a W3C traceparent header")),
+            "baggage" => {
+                let mut properties = Properties::default();
+                travel::read_baggage(value, &mut properties);
+                self.properties = Some(properties);
+            }
+            _ => {
+                let message = format!("there is no option {name}");
+                return Err(Fault::BadCall { message });
+            }
+        }
+        Ok(self)
     }
+}
 
-    /// How often an unbegun call is tried again.
-    pub(crate) fn attempts(&self) -> usize {
-        TRIES_UNBEGUN + self.retry
-    }
-
-    /// Whether a service of this host is what was asked for.
-    pub(crate) fn takes_local(&self, service: &Service) -> bool {
-        let key = &service.manifest.key;
-        self.key.as_deref().is_none_or(|wanted| wanted == key.as_str())
-            && self.takes_id(&service.registration)
-            && self.version.as_ref().is_none_or(|v| v.matches(&service.declaration.version))
-    }
-
-    /// Whether a record is what was asked for.
-    pub(crate) fn takes(&self, record: &Record) -> bool {
-        let version = record.version().and_then(|text| Version::parse(text).ok());
-        self.takes_id(&record.registration)
-            && self
-                .version
-                .as_ref()
-                .is_none_or(|wanted| version.is_some_and(|version| wanted.matches(&version)))
-    }
-
-    fn takes_id(&self, registration: &str) -> bool {
-        self.endpoint.as_deref().is_none_or(|wanted| wanted == registration)
-    }
+fn bad_call(error: &SelectorError) -> Fault {
+    Fault::BadCall { message: error.to_string() }
 }
 
 #[cfg(test)]
@@ -93,7 +115,7 @@ mod tests {
 
     #[track_caller]
     fn refused(name: &str, value: &str, expected: &str) {
-        let fault = CallOptions::parse(&[(name.into(), value.into())]).unwrap_err();
+        let fault = CallOptions::parse("calc", &[(name.into(), value.into())]).unwrap_err();
         assert_eq!(fault.to_string(), expected);
     }
 
@@ -101,20 +123,24 @@ mod tests {
     fn what_is_not_understood_is_said() {
         refused("timeout-ms", "soon", "option timeout-ms is \"soon\", want whole milliseconds");
         refused("retry", "11", "option retry is \"11\", want a number from 0 to 10");
-        refused("version", "new", "option version is \"new\", want such as ^1.2");
+        refused("version", "new", "version \"new\" is no requirement such as ^1.2");
+        refused("label", "zone", "label \"zone\" is not of the form name=value");
+        refused(
+            "traceparent",
+            "00-0-0-01",
+            "option traceparent is \"00-0-0-01\", want the value of a W3C traceparent header",
+        );
         refused("speed", "fast", "there is no option speed");
     }
 
     #[test]
-    fn a_record_without_a_version_meets_no_requirement() {
-        let json = serde_json::json!({"name": "a", "domain": "http://x", "registration": "1",
-            "metadata": {"version": "1.2.3"}});
-        let mut record = Record::check(json, String::new).unwrap();
-        let options = CallOptions::parse(&[("version".into(), "^1.2".into())]).unwrap();
-        assert!(options.takes(&record));
-        record.metadata.clear();
-        assert!(!options.takes(&record));
-        let options = CallOptions::parse(&[("endpoint".into(), "2".into())]).unwrap();
-        assert!(!options.takes(&record));
+    fn the_last_one_counts_and_every_label_does() {
+        let pairs = [("wait", "true"), ("label", "a=1"), ("wait", "false"), ("label", "b=2")];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let options = CallOptions::parse("calc@^1.2", &pairs).unwrap();
+        assert!(!options.wait);
+        let version = [("version".to_owned(), "^1".to_owned())];
+        let fault = CallOptions::parse("calc@^1.2", &version).unwrap_err();
+        assert!(fault.to_string().contains("asked for twice"), "{fault}");
     }
 }

@@ -1,17 +1,20 @@
 //! A call to an endpoint that is not in this process.
 
-use super::{Attempt, render_query};
-use crate::call::{Answer, AnswerBody, CallBody, CallContext, OutgoingCall};
+use super::course::{Attempt, Begun, Pending};
+use super::here::{REJECTED, verdict};
+use super::render_query;
+use crate::breaker::Verdict;
+use crate::call::{Answer, AnswerBody, CallBody, CallContext, CallTarget, OutgoingCall};
 use crate::fault::{Fault, chain};
-use crate::outbound::{self, Outbound, OutboundError};
-use crate::record::RecordMethod;
+use crate::outbound::{self, OutBody, Outbound, OutboundError};
+use crate::record::{Record, RecordMethod};
 use crate::registry::Endpoint;
 use crate::route::Pattern;
-use crate::travel;
+use crate::travel::{self, FAULT};
 use bytes::Bytes;
 use futures::StreamExt;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Uri};
 use http_body::Body as _;
 use http_body_util::{BodyExt, BodyStream};
 use hyper::body::Incoming;
@@ -22,82 +25,112 @@ pub(super) async fn send(
     outbound: &Outbound,
     endpoint: &Endpoint,
     context: &CallContext,
-    mut call: OutgoingCall,
+    pending: &mut Pending,
 ) -> Attempt {
     let record = &endpoint.record;
-    let Some(method) = record.method(&call.method) else {
-        let (service, method) = (call.service, call.method);
-        return Attempt::Done(Err(Fault::NoSuchMethod { service, method }));
+    let mut request = match request(record, context, &pending.call) {
+        Ok(request) => request,
+        Err(fault) => return Attempt::answered(Err(fault), Verdict::Nothing),
     };
-    let target = match target(&record.domain, &record.root, method, &call) {
-        Ok(target) => target,
-        Err(message) => return Attempt::Done(Err(Fault::BadCall { message })),
+    *request.body_mut() = match pending.take_body() {
+        CallBody::Empty => outbound::empty(),
+        CallBody::Bytes(bytes) => outbound::full(bytes),
+        CallBody::Stream(chunks) => outbound::streamed(chunks),
     };
-    let Ok(verb) = method.verb.parse::<Method>() else {
-        let message = format!("record has the verb {:?}", method.verb);
-        return Attempt::Done(Err(Fault::BadCall { message }));
-    };
-    let mut headers = forwarded(&call.headers);
-    travel::write(context, &mut headers);
-    // Only a whole body can be sent a second time.
-    let body = std::mem::replace(&mut call.body, CallBody::Empty);
-    let (out, kept) = match body {
-        CallBody::Empty => (outbound::empty(), Some(CallBody::Empty)),
-        CallBody::Bytes(bytes) => (outbound::full(bytes.clone()), Some(CallBody::Bytes(bytes))),
-        CallBody::Stream(chunks) => (outbound::streamed(chunks), None),
-    };
-    if !matches!(kept, Some(CallBody::Empty)) && !headers.contains_key(CONTENT_TYPE) {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    }
-    let mut request = Request::new(out);
-    *request.method_mut() = verb;
-    *request.uri_mut() = target;
-    *request.headers_mut() = headers;
-    let (service, domain) = (call.service.clone(), record.domain.clone());
+    let (service, domain) = (pending.call.service.clone(), record.domain.clone());
     match outbound.send(request).await {
-        Ok(response) => Attempt::Done(Ok(answer(response, service, domain))),
+        Ok(response) => heard(response, service, domain),
         Err(error) => {
             warn!(%service, %domain, error = chain(&error), "call failed");
-            match (error, kept) {
-                (OutboundError::Connect(_), Some(body)) => {
-                    call.body = body;
-                    Attempt::Elsewhere(call, Fault::Unreachable { service, domain })
-                }
-                (OutboundError::Connect(_), None) => {
-                    Attempt::Done(Err(Fault::Unreachable { service, domain }))
-                }
-                (OutboundError::Broken(_), _) => {
-                    Attempt::Done(Err(Fault::BadUpstream { service, domain }))
-                }
+            match error {
+                OutboundError::Connect(_) => Attempt {
+                    verdict: Verdict::Unreachable,
+                    outcome: Err((Fault::Unreachable { service, domain }, Some(Begun::Unreached))),
+                },
+                OutboundError::Broken(_) => Attempt {
+                    verdict: Verdict::Failed,
+                    outcome: Err((Fault::BadUpstream { service, domain }, Some(Begun::Maybe))),
+                },
             }
         }
     }
 }
 
-/// Where a method of a record is. A record with a pattern is filled; one
-/// without has its parameters appended, as pico.js does.
-fn target(
-    domain: &str,
-    root: &str,
-    method: &RecordMethod,
-    call: &OutgoingCall,
-) -> Result<http::Uri, String> {
-    let path = match &method.pattern {
-        Some(pattern) => {
-            let pattern = Pattern::parse(pattern).map_err(|error| error.to_string())?;
-            pattern.fill(&call.params).map_err(|error| error.to_string())?
+/// What an answer means for the call. One that a host says it has not begun is
+/// left to another endpoint.
+fn heard(response: Response<Incoming>, service: String, domain: String) -> Attempt {
+    let name = response.headers().get(FAULT).and_then(|name| name.to_str().ok());
+    let unbegun = name.filter(|name| UNBEGUN.contains(name)).map(str::to_owned);
+    let status = response.status().as_u16();
+    let message = format!("service {service} at {domain} does not take it");
+    let answer = answer(response, service, domain);
+    let verdict = verdict(&answer);
+    match unbegun {
+        None => Attempt::answered(Ok(answer), verdict),
+        Some(name) => {
+            let fault = Fault::Guest { status, name, message };
+            Attempt { verdict, ..Attempt::declined(fault) }
         }
-        None => {
-            let mut path = method.path.trim_end_matches('/').to_owned();
-            for param in &call.params {
-                path.push('/');
-                path.push_str(&crate::path::encode(param));
-            }
-            path
+    }
+}
+
+/// Faults of hosts that have begun nothing.
+const UNBEGUN: [&str; 4] = ["overloaded", "host-overloaded", "stopping", REJECTED];
+
+fn request(
+    record: &Record,
+    context: &CallContext,
+    call: &OutgoingCall,
+) -> Result<Request<OutBody>, Fault> {
+    let (verb, target) = aim(record, call)?;
+    let mut headers = forwarded(&call.headers);
+    travel::write(context, &mut headers);
+    let has_body = !matches!(call.body, CallBody::Empty);
+    if has_body && !headers.contains_key(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    }
+    let mut request = Request::new(outbound::empty());
+    *request.method_mut() = verb;
+    *request.uri_mut() = target;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// The verb and the address of what is called.
+fn aim(record: &Record, call: &OutgoingCall) -> Result<(Method, Uri), Fault> {
+    let bad = |message| Fault::BadCall { message };
+    let Record { domain, root, .. } = record;
+    let (verb, text) = match &call.target {
+        CallTarget::Path { verb, rest } => (verb.clone(), format!("{domain}{root}{rest}")),
+        CallTarget::Method { name, params, query } => {
+            let Some(method) = record.method(name) else {
+                let (service, method) = (call.service.clone(), name.clone());
+                return Err(Fault::NoSuchMethod { service, method });
+            };
+            let verb = method.verb.parse();
+            let verb = verb.map_err(|_| bad(format!("record has the verb {:?}", method.verb)))?;
+            let path = path(method, params).map_err(bad)?;
+            (verb, format!("{domain}{root}{path}{}", render_query(query)))
         }
     };
-    let text = format!("{domain}{root}{path}{}", render_query(&call.query));
-    text.parse().map_err(|_| format!("record and parameters make no address: {text}"))
+    let uri = text.parse();
+    let uri = uri.map_err(|_| bad(format!("record and call make no address: {text}")))?;
+    Ok((verb, uri))
+}
+
+/// The path of a method of a record. A pattern is filled; without one the
+/// parameters are appended, as pico.js does.
+fn path(method: &RecordMethod, params: &[String]) -> Result<String, String> {
+    if let Some(pattern) = &method.pattern {
+        let pattern = Pattern::parse(pattern).map_err(|error| error.to_string())?;
+        return pattern.fill(params).map_err(|error| error.to_string());
+    }
+    let mut path = method.path.trim_end_matches('/').to_owned();
+    for param in params {
+        path.push('/');
+        path.push_str(&crate::path::encode(param));
+    }
+    Ok(path)
 }
 
 fn forwarded(headers: &HeaderMap) -> HeaderMap {
@@ -142,36 +175,22 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(path: &str, pattern: Option<&str>, params: &[&str], expected: Result<&str, &str>) {
+    fn check(fixed: &str, pattern: Option<&str>, params: &[&str], expected: Result<&str, &str>) {
         let method = RecordMethod {
-            name: "m".into(),
-            verb: "GET".into(),
-            path: path.into(),
+            path: fixed.into(),
             pattern: pattern.map(str::to_owned),
-            params: None,
+            ..RecordMethod::default()
         };
-        let call = OutgoingCall {
-            service: "s".into(),
-            method: "m".into(),
-            options: Vec::new(),
-            params: params.iter().map(|&param| param.to_owned()).collect(),
-            query: vec![("q".into(), "a b".into())],
-            headers: HeaderMap::new(),
-            body: CallBody::Empty,
-        };
-        let seen = target("http://h:1", "/api", &method, &call).map(|uri| uri.to_string());
+        let params: Vec<String> = params.iter().map(|&param| param.to_owned()).collect();
+        let seen = path(&method, &params);
         assert_eq!(seen.as_deref().map_err(String::as_str), expected);
     }
 
     #[test]
     fn parameters_are_filled_in_or_appended() {
-        check("/add", None, &["40", "2/3"], Ok("http://h:1/api/add/40/2%2F3?q=a%20b"));
-        check("/add", Some("/add/{a}"), &["4"], Ok("http://h:1/api/add/4?q=a%20b"));
-        check(
-            "/add",
-            Some("/add/{a}"),
-            &[],
-            Err("pattern /add/{a} takes 1 parameters, 0 were given"),
-        );
+        check("/add", None, &["40", "2/3"], Ok("/add/40/2%2F3"));
+        check("/add", Some("/add/{a}"), &["4"], Ok("/add/4"));
+        let short = "pattern /add/{a} takes 1 parameters, 0 were given";
+        check("/add", Some("/add/{a}"), &[], Err(short));
     }
 }

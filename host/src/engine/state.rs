@@ -37,11 +37,13 @@ pub(crate) struct GuestHost {
 }
 
 impl GuestHost {
-    /// Whether the manifest lets the guest call a service.
+    /// Whether the manifest lets the guest call a service, with or without a
+    /// version behind its name.
     pub(crate) fn may_call(&self, service: &str) -> bool {
+        let name = service.split('@').next().unwrap_or_default();
         self.calls.iter().any(|granted| match granted.strip_suffix('*') {
-            Some(beginning) => service.starts_with(beginning),
-            None => service == granted,
+            Some(beginning) => name.starts_with(beginning),
+            None => name == granted,
         })
     }
 }

@@ -267,7 +267,7 @@ fn state_stays_with_those_that_stay() {
     world.fleet.refresh(list("bc"), world.now);
     world.fleet.refresh(list("abc"), world.now);
     world.fleet.ended(second.ticket, gone(), world.now, 0);
-    assert_eq!((in_flight(&world), world.fleet.len()), (vec![0, 0, 0], 3));
+    assert_eq!((in_flight(&world), in_flight(&world).len()), (vec![0, 0, 0], 3));
     assert_eq!(standing(&world), Standing::Serving);
 }
 

@@ -122,9 +122,15 @@ impl Front {
         // Without it, small answers wait for acknowledgements.
         let _ = stream.set_nodelay(true);
         let front = self.clone();
-        self.crew.hire("connection", |_stop| async move {
-            connection::serve(front, stream).await;
-            drop(entered);
+        // It is polled by the thread that it stays with.
+        let (Ok(stream), Some(seat)) = (stream.into_std(), self.cores.seat()) else { return };
+        let thread = seat.handle().clone();
+        self.crew.hire_on(&thread, "connection", |_stop| async move {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => connection::serve(front, stream).await,
+                Err(error) => warn!(%error, "a connection was lost"),
+            }
+            drop((entered, seat));
         });
     }
 }

@@ -3,7 +3,7 @@
 use crate::call::{Answer, AnswerBody, RequestId};
 use crate::fault::Fault;
 use crate::gate::Permit;
-use crate::travel::REQUEST_ID;
+use crate::travel::{FAULT, REQUEST_ID};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, ready};
@@ -115,6 +115,9 @@ pub(super) fn fault(fault: &Fault) -> Response<Respond> {
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
+    if let Ok(name) = HeaderValue::from_str(&reply.name) {
+        headers.insert(FAULT, name);
+    }
     if let Some(after) = reply.retry_after {
         headers.insert(RETRY_AFTER, after.as_secs().into());
     }

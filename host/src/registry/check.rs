@@ -9,7 +9,7 @@ use futures::StreamExt;
 use http::Request;
 use http_body_util::{BodyExt, Limited};
 use std::sync::Arc;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
 /// Checks under way at once.
@@ -18,30 +18,39 @@ const CHECKS_AT_ONCE: usize = 64;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 impl Registry {
-    /// Asks every external record for its health, time and again.
+    /// Asks every external record for its health, time and again, and those
+    /// that are down more often: their callers wait for them.
     pub(crate) async fn keep_checking(self: Arc<Self>, mut stop: StopSignal) {
-        let mut ticks = interval(self.times.check_every);
+        let every = self.times.check_every;
+        let mut ticks = interval(every.min(self.times.check_down_every));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut all_due = Instant::now();
         loop {
-            tokio::select! {
+            let now = tokio::select! {
                 () = stop.stopped() => return,
-                _ = ticks.tick() => (),
+                now = ticks.tick() => now,
+            };
+            let all = all_due <= now;
+            if all {
+                all_due = now + every;
             }
             tokio::select! {
                 () = stop.stopped() => return,
-                () = self.check_all() => (),
+                () = self.check(|status| all || status == Status::Down) => (),
             }
             self.sweep();
         }
     }
 
-    async fn check_all(&self) {
+    async fn check(&self, is_due: impl Fn(Status) -> bool) {
+        let now = self.now();
         let external: Vec<(Name, Arc<Record>)> = {
             let directory = self.lock();
             let all = directory
                 .iter()
                 .flat_map(|(key, entries)| entries.iter().map(move |entry| (key.clone(), entry)));
             all.filter(|(_, entry)| entry.keeper != Keeper::Host)
+                .filter(|(_, entry)| is_due(entry.status(&self.times, now)))
                 .map(|(key, entry)| (key, entry.record.clone()))
                 .collect()
         };

@@ -1,15 +1,17 @@
 //! Names that may end in `*`, asked for and registered.
 
 use crate::name::{Name, NameError};
+use serde::{Serialize, Serializer};
 use std::fmt;
+use std::sync::Arc;
 
 /// A name, or with a trailing `*` the beginning of names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Pattern {
     Exact(Name),
-    /// What stands before the `*`: never empty, as a service that takes every
-    /// name would hide every misspelt one.
-    Prefix(Name),
+    /// What stands before the `*`, never empty, as a service that takes every
+    /// name would hide every misspelt one; and the whole text.
+    Prefix(Name, Arc<str>),
 }
 
 /// Why a text is no [`Pattern`].
@@ -46,23 +48,40 @@ impl Pattern {
             Some(prefix) if prefix.len() == Name::BYTES_MAX => {
                 Err(NameError::TooLong { len: text.len() }.into())
             }
-            Some(prefix) => Ok(Self::Prefix(Name::parse(prefix)?)),
+            Some(prefix) => Ok(Self::Prefix(Name::parse(prefix)?, text.into())),
+        }
+    }
+
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Exact(name) => name.as_str(),
+            Self::Prefix(_, text) => text,
         }
     }
 
     /// The text without a `*`.
     fn stem(&self) -> &str {
-        let (Self::Exact(name) | Self::Prefix(name)) = self;
+        let (Self::Exact(name) | Self::Prefix(name, _)) = self;
         name.as_str()
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(name) => write!(f, "{name}"),
-            Self::Prefix(name) => write!(f, "{name}*"),
-        }
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<Name> for Pattern {
+    fn from(name: Name) -> Self {
+        Self::Exact(name)
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -77,7 +96,7 @@ impl Wanted {
     pub(crate) fn exact(&self) -> Option<&Name> {
         match &self.0 {
             Pattern::Exact(name) => Some(name),
-            Pattern::Prefix(_) => None,
+            Pattern::Prefix(..) => None,
         }
     }
 
@@ -107,8 +126,8 @@ impl Wanted {
 
     fn answer(&self, registered: &Pattern) -> Option<Answer> {
         let (asked, stem) = (self.0.stem(), registered.stem());
-        let asks_many = matches!(self.0, Pattern::Prefix(_));
-        let takes_many = matches!(registered, Pattern::Prefix(_));
+        let asks_many = matches!(self.0, Pattern::Prefix(..));
+        let takes_many = matches!(registered, Pattern::Prefix(..));
         if self.0 == *registered {
             Some(Answer::Is)
         } else if asks_many && stem.starts_with(asked) {

@@ -102,7 +102,7 @@ proptest! {
                         | Standing::Probing { cause: Cause::Failing, .. }
                 )
             };
-            if 1 < fleet.len() && fleet.states(now).all(|state| failing(&state)) {
+            if 1 < fleet.states(now).count() && fleet.states(now).all(|state| failing(&state)) {
                 let wish = Wish { now, random, turn: Turn::Moved, prefer: Prefer::Nobody };
                 let Choice::Call(chosen) = fleet.choose(wish, |_| Fit::Yes) else {
                     return Err(TestCaseError::fail("all rest for failing"));

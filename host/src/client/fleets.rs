@@ -1,0 +1,343 @@
+//! The endpoints of the services that are called, kept as the registry has
+//! them, and what is known of each.
+
+use super::options::CallOptions;
+use crate::balance::Strategy;
+use crate::breaker::{Cause, Change, Standing, Verdict};
+use crate::call::{CallTarget, mix};
+use crate::fault::Fault;
+use crate::fleet::{
+    Choice, Chosen, Fit, Fleet, Listed, Outcome, Place, Prefer, Resting, Ticket, Turn, Wish,
+};
+use crate::record::{Now, Status};
+pub(super) use crate::registry::Endpoint;
+use crate::registry::Registry;
+use crate::selector::Offer;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+/// All that were called.
+pub(super) struct Fleets {
+    registry: Arc<Registry>,
+    strategy: Strategy,
+    started: Instant,
+    by_service: Mutex<HashMap<Box<str>, Arc<Crowd>>>,
+    random: Arc<AtomicU64>,
+}
+
+/// The endpoints of what one text names.
+pub(super) struct Crowd {
+    service: String,
+    started: Instant,
+    random: Arc<AtomicU64>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// The registry's, when it was last looked at.
+    version: u64,
+    endpoints: Vec<Endpoint>,
+    fleet: Fleet<Endpoint>,
+}
+
+/// What a call asks for.
+#[derive(Clone, Copy)]
+pub(super) struct Sought<'c> {
+    pub(super) options: &'c CallOptions,
+    pub(super) service: &'c str,
+    pub(super) target: &'c CallTarget,
+}
+
+/// A call to an endpoint that has begun. One that is dropped is taken for one
+/// whose caller left.
+pub(super) struct Begun {
+    pub(super) endpoint: Endpoint,
+    pub(super) place: Place,
+    at: Instant,
+    open: Option<(Arc<Crowd>, Ticket)>,
+}
+
+/// One endpoint, for people.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct EndpointState {
+    /// What callers named.
+    pub(crate) service: String,
+    pub(crate) registration: String,
+    pub(crate) domain: String,
+    /// `serving`, `down`, `resting` or `probing`.
+    pub(crate) state: &'static str,
+    /// Milliseconds until it may be called again.
+    pub(crate) rests_ms: Option<u64>,
+    pub(crate) in_flight: u32,
+    /// Microseconds until its answers begin, as the balance reckons.
+    pub(crate) latency_us: Option<u64>,
+}
+
+/// Nobody to call: why, and when there may be somebody.
+type Nobody = (Fault, Option<Instant>);
+
+impl Fleets {
+    pub(super) fn new(registry: Arc<Registry>, strategy: Strategy) -> Self {
+        let seed = uuid::Uuid::new_v4().as_u64_pair().0;
+        let random = Arc::new(AtomicU64::new(seed));
+        let (started, by_service) = (Instant::now(), Mutex::default());
+        Self { registry, strategy, started, by_service, random }
+    }
+
+    /// Chooses an endpoint among those that fit, and begins the call to it.
+    pub(super) fn choose(
+        &self,
+        sought: Sought<'_>,
+        turn: Turn,
+        fit: impl Fn(&Endpoint) -> Fit,
+    ) -> Result<Begun, Nobody> {
+        let Some(crowd) = self.crowd(sought.options) else {
+            let name = sought.service.to_owned();
+            return Err((Fault::NoSuchService { name }, None));
+        };
+        crowd.choose(sought, turn, fit)
+    }
+
+    /// Every endpoint of what was called.
+    pub(super) fn states(&self) -> Vec<EndpointState> {
+        let crowds: Vec<Arc<Crowd>> = self.lock().values().cloned().collect();
+        let mut states: Vec<EndpointState> =
+            crowds.iter().flat_map(|crowd| crowd.states()).collect();
+        states.sort_by(|a, b| (&a.service, &a.registration).cmp(&(&b.service, &b.registration)));
+        states
+    }
+
+    /// The endpoints of a service as they are now; none when there are none.
+    fn crowd(&self, options: &CallOptions) -> Option<Arc<Crowd>> {
+        let wanted = options.selector.wanted();
+        let name = match wanted.exact() {
+            Some(name) => Cow::Borrowed(name.as_str()),
+            None => Cow::Owned(wanted.to_string()),
+        };
+        let id = match &options.key {
+            None => name,
+            Some(key) => Cow::Owned(format!("{key}/{name}")),
+        };
+        // Before the look, so that a change after it leads to another one.
+        let version = self.registry.version();
+        let mut crowds = self.lock();
+        let known = crowds.get(&*id).cloned();
+        if let Some(crowd) = &known
+            && crowd.lock().version == version
+        {
+            return known;
+        }
+        let endpoints = self.registry.endpoints(options.key.as_deref(), &options.selector);
+        if endpoints.is_empty() {
+            crowds.remove(&*id);
+            return None;
+        }
+        let crowd = known.unwrap_or_else(|| {
+            let crowd = Arc::new(self.empty(&id));
+            crowds.insert(id.into(), crowd.clone());
+            crowd
+        });
+        drop(crowds);
+        crowd.refresh(endpoints, version);
+        Some(crowd)
+    }
+
+    fn empty(&self, service: &str) -> Crowd {
+        let fleet = Fleet::new(self.strategy);
+        Crowd {
+            service: service.to_owned(),
+            started: self.started,
+            random: self.random.clone(),
+            inner: Mutex::new(Inner { version: 0, endpoints: Vec::new(), fleet }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Crowd>>> {
+        self.by_service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Crowd {
+    fn choose(
+        self: &Arc<Self>,
+        sought: Sought<'_>,
+        turn: Turn,
+        fit: impl Fn(&Endpoint) -> Fit,
+    ) -> Result<Begun, Nobody> {
+        let wish = Wish { now: self.now(), random: self.random(), turn, prefer: Prefer::Here };
+        let selector = &sought.options.selector;
+        let mut inner = self.lock();
+        let Inner { endpoints, fleet, .. } = &mut *inner;
+        let choice = if selector.is_name_alone() {
+            fleet.choose(wish, fit)
+        } else {
+            let scope = selector.among(endpoints.iter().map(offer));
+            let fit = |endpoint: &Endpoint| match scope.check(offer(endpoint)) {
+                Ok(()) => fit(endpoint),
+                Err(_miss) => Fit::No,
+            };
+            fleet.choose(wish, fit)
+        };
+        match choice {
+            Choice::Call(Chosen { endpoint, place, ticket }) => {
+                let open = Some((self.clone(), ticket));
+                Ok(Begun { endpoint, place, at: Instant::now(), open })
+            }
+            Choice::Resting(resting) => Err(self.resting(&sought, &resting)),
+            Choice::Spent => {
+                let service = sought.service.to_owned();
+                Err((Fault::NoRetryLeft { service }, None))
+            }
+            Choice::Nobody => Err((why_nobody(endpoints, &sought), None)),
+        }
+    }
+
+    fn resting(&self, sought: &Sought<'_>, resting: &Resting) -> Nobody {
+        let due = self.started + resting.due;
+        let due_ms = millis(due.saturating_duration_since(Instant::now()));
+        let mut resting_ids = resting.ids.join(", ");
+        if resting.ids.len() < resting.count {
+            resting_ids.push_str(&format!(" and {} more", resting.count - resting.ids.len()));
+        }
+        let service = sought.service.to_owned();
+        (Fault::AllRest { service, endpoints: resting_ids, due_ms }, Some(due))
+    }
+
+    /// Takes the list of the registry. Who was down and is up again may be
+    /// tried at once.
+    fn refresh(&self, endpoints: Vec<Endpoint>, version: u64) {
+        let now = self.now();
+        let mut inner = self.lock();
+        let is_down = |endpoint: &&Endpoint| endpoint.status == Status::Down;
+        let down: BTreeSet<Arc<str>> =
+            inner.endpoints.iter().filter(is_down).map(Endpoint::id).collect();
+        let listed = |endpoint: &Endpoint| Listed {
+            id: endpoint.id(),
+            place: if endpoint.is_local { Place::Here } else { Place::There },
+            weight: endpoint.weight(),
+            endpoint: endpoint.clone(),
+        };
+        inner.fleet.refresh(endpoints.iter().map(listed), now);
+        for endpoint in &endpoints {
+            if endpoint.status == Status::Up && down.contains(&endpoint.id()) {
+                inner.fleet.seen_alive(&endpoint.id(), now);
+            }
+        }
+        inner.endpoints = endpoints;
+        inner.version = version;
+    }
+
+    fn ended(&self, ticket: Ticket, verdict: Verdict, latency: Duration) {
+        let outcome = Outcome { verdict, latency };
+        let id = ticket.id().to_owned();
+        let change = self.lock().fleet.ended(ticket, outcome, self.now(), self.random());
+        let service = &self.service;
+        match change {
+            Change::Unchanged => (),
+            Change::Serves => info!(%service, endpoint = %id, "endpoint serves again"),
+            Change::Rests { until, cause } => {
+                let rests_ms = millis(until.saturating_sub(self.now()));
+                let cause = match cause {
+                    Cause::Silent => "it does not answer",
+                    Cause::Failing => "it fails",
+                    Cause::Asked => "it asked to be left alone",
+                };
+                warn!(%service, endpoint = %id, cause, rests_ms, "endpoint is not called for a while");
+            }
+        }
+    }
+
+    fn states(&self) -> Vec<EndpointState> {
+        let now = self.now();
+        let inner = self.lock();
+        let states = inner.fleet.states(now).map(|state| {
+            let endpoint = &state.listed.endpoint;
+            let (name, until) = match state.standing {
+                _ if endpoint.status == Status::Down => ("down", None),
+                Standing::Serving => ("serving", None),
+                Standing::Due { .. } => ("resting", Some(now)),
+                Standing::Resting { until, .. } => ("resting", Some(until)),
+                Standing::Probing { until, .. } => ("probing", Some(until)),
+            };
+            EndpointState {
+                service: self.service.clone(),
+                registration: endpoint.record.registration.clone(),
+                domain: endpoint.record.domain.clone(),
+                state: name,
+                rests_ms: until.map(|until| millis(until.saturating_sub(now))),
+                in_flight: state.in_flight,
+                latency_us: state
+                    .latency
+                    .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
+            }
+        });
+        states.collect()
+    }
+
+    fn now(&self) -> Now {
+        self.started.elapsed()
+    }
+
+    fn random(&self) -> u64 {
+        mix(self.random.fetch_add(1, Relaxed))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Begun {
+    /// The call is over.
+    pub(super) fn end(mut self, verdict: Verdict) {
+        if let Some((crowd, ticket)) = self.open.take() {
+            crowd.ended(ticket, verdict, self.at.elapsed());
+        }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some((crowd, ticket)) = self.open.take() {
+            let now = crowd.now();
+            crowd.lock().fleet.abandoned(ticket, now);
+        }
+    }
+}
+
+fn offer(endpoint: &Endpoint) -> Offer<'_> {
+    Offer::from(&*endpoint.record)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Why none of the endpoints that the registry lists can be called.
+fn why_nobody(endpoints: &[Endpoint], sought: &Sought<'_>) -> Fault {
+    let service = sought.service.to_owned();
+    let selector = &sought.options.selector;
+    let scope = selector.among(endpoints.iter().map(offer));
+    let (suit, missed): (Vec<_>, Vec<_>) =
+        endpoints.iter().partition(|endpoint| scope.check(offer(endpoint)).is_ok());
+    if suit.is_empty() {
+        let misses = missed.iter().filter_map(|endpoint| scope.check(offer(endpoint)).err());
+        let wanted = misses.max().map(|miss| scope.describe(miss)).unwrap_or_default();
+        return Fault::NoSuchEndpoint { service, wanted };
+    }
+    if let CallTarget::Method { name, .. } = sought.target
+        && !suit.iter().any(|endpoint| endpoint.record.method(name).is_some())
+    {
+        return Fault::NoSuchMethod { service, method: name.clone() };
+    }
+    let down = suit.iter().filter(|endpoint| endpoint.status == Status::Down);
+    let down: Vec<&str> =
+        down.take(8).map(|endpoint| endpoint.record.registration.as_str()).collect();
+    Fault::NoEndpoint { service, endpoints: down.join(", ") }
+}

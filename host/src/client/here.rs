@@ -1,0 +1,124 @@
+//! A call to a service of this host.
+
+use super::Locals;
+use super::course::{Attempt, Begun, Pending};
+use super::fleets::Endpoint;
+use super::render_query;
+use crate::breaker::{Verdict, retry_after};
+use crate::call::{Answer, Call, CallContext, CallHead, CallTarget};
+use crate::fault::Fault;
+use crate::pool::{Served, Service};
+use http::Uri;
+use http::header::{HeaderMap, RETRY_AFTER};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The live service that an endpoint stands for.
+pub(super) fn find(locals: &dyn Locals, endpoint: &Endpoint) -> Option<Arc<Service>> {
+    let service = locals.find(endpoint.record.name.as_str())?;
+    (service.registration == endpoint.record.registration).then_some(service)
+}
+
+/// Makes a call in this process.
+pub(super) async fn call(
+    locals: &dyn Locals,
+    service: &Service,
+    context: &CallContext,
+    pending: &mut Pending,
+) -> Attempt {
+    let headers = pending.call.headers.clone();
+    let (method, head) = match aim(locals, service, &pending.call.target, headers) {
+        Ok(aimed) => aimed,
+        // Replaced since it was listed.
+        Err(fault @ Fault::NoSuchMethod { .. }) => return Attempt::declined(fault),
+        Err(fault) => return Attempt::answered(Err(fault), Verdict::Nothing),
+    };
+    let body = pending.take_body();
+    let call = Call { method, head, body, context: context.clone() };
+    match service.call(Box::new(call)).await {
+        Served::Answered(Ok(answer)) => {
+            let verdict = verdict(&answer);
+            Attempt::answered(Ok(answer), verdict)
+        }
+        Served::Answered(Err(fault)) => failed(fault),
+        Served::Closing(call) => {
+            pending.give_back_body(call.body);
+            Attempt::again(Fault::Stopping, Begun::Moved)
+        }
+    }
+}
+
+/// What an answer says about who gave it.
+pub(super) fn verdict(answer: &Answer) -> Verdict {
+    let status = answer.status.as_u16();
+    if status < 429 {
+        return Verdict::Answered;
+    }
+    let rest = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    Verdict::of_status(status, rest.and_then(|text| retry_after(text, jiff::Timestamp::now())))
+}
+
+/// What a fault instead of an answer means for the call.
+fn failed(fault: Fault) -> Attempt {
+    match &fault {
+        Fault::Overloaded { .. } | Fault::HostOverloaded | Fault::Stopping => {
+            Attempt::declined(fault)
+        }
+        Fault::Guest { name, .. } if name == REJECTED => Attempt::declined(fault),
+        Fault::Trapped { .. } => {
+            Attempt { verdict: Verdict::Failed, outcome: Err((fault, Some(Begun::Maybe))) }
+        }
+        _ => {
+            let verdict = Verdict::of_status(fault.reply().status.as_u16(), None);
+            Attempt::answered(Err(fault), verdict)
+        }
+    }
+}
+
+/// The fault by which a service passes a call on to another endpoint.
+pub(super) const REJECTED: &str = "rejected";
+
+/// The method that is meant, by its index, and the head of a request for it.
+fn aim(
+    locals: &dyn Locals,
+    service: &Service,
+    target: &CallTarget,
+    headers: HeaderMap,
+) -> Result<(u32, CallHead), Fault> {
+    let root = &service.declaration.root;
+    match target {
+        CallTarget::Method { name, params, query } => {
+            let Some((index, method)) = service.declaration.method(name) else {
+                let (service, method) = (service.declaration.name.to_string(), name.clone());
+                return Err(Fault::NoSuchMethod { service, method });
+            };
+            let filled = method.pattern.fill(params).map_err(|error| bad(error.to_string()))?;
+            let uri = uri(&format!("{root}{filled}{}", render_query(query)))?;
+            let params = params.iter().collect();
+            Ok((index, CallHead { verb: method.verb.method(), uri, params, headers }))
+        }
+        CallTarget::Path { verb, rest } => {
+            let uri = uri(&format!("{root}{rest}"))?;
+            let (found, index, params) = locals.resolve(verb, uri.path())?;
+            if found.declaration.name != service.declaration.name {
+                // Another service has this path below the same root.
+                let (verb, path) = (verb.to_string(), uri.path().to_owned());
+                return Err(Fault::NoRoute { verb, path });
+            }
+            Ok((index, CallHead { verb: verb.clone(), uri, params, headers }))
+        }
+    }
+}
+
+fn uri(target: &str) -> Result<Uri, Fault> {
+    let target = if target.starts_with('/') {
+        Cow::Borrowed(target)
+    } else {
+        Cow::Owned(format!("/{target}"))
+    };
+    target.parse().map_err(|_| bad("parameters make no path".to_owned()))
+}
+
+fn bad(message: String) -> Fault {
+    Fault::BadCall { message }
+}
