@@ -76,6 +76,7 @@ impl Fault {
         not_implemented 501 "not-implemented";
         bad_upstream 502 "bad-upstream";
         unavailable 503 "unavailable";
+        rejected 503 "rejected";
     }
 
     /// The HTTP status, 400 to 599.

@@ -142,6 +142,10 @@ impl Host {
         self.outer.hire("watch", |stop| front.keep_watch(stop));
         let registry = self.admin.registry.clone();
         self.outer.hire("health checks", |stop| registry.keep_checking(stop));
+        for external in self.settings.external.clone() {
+            let registry = self.admin.registry.clone();
+            self.outer.hire("external", |stop| registry.keep_external(external, stop));
+        }
         self.outer.hire("loader", |stop| self.loader.run(stop));
         let router = admin::router(self.admin, limits.admin_body_bytes_max);
         let mut admin_closing = closing.subscribe();

@@ -144,6 +144,13 @@ impl RequestId {
     }
 }
 
+impl RequestId {
+    /// The id of the trace, 32 hexadecimal digits.
+    pub(crate) fn trace_id(&self) -> String {
+        self.traceparent().split('-').nth(1).unwrap_or_default().to_owned()
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.given_id {

@@ -112,7 +112,7 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     /// The endpoint that is called.
-    pub(crate) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &Arc<str> {
         &self.id
     }
 }

@@ -208,7 +208,8 @@ fn isolation(value: &Value) -> Result<Isolation, String> {
     }
 }
 
-fn routes(value: &Value) -> Result<Vec<ManifestRoute>, String> {
+/// Entries with name, type and pattern.
+pub(crate) fn routes(value: &Value) -> Result<Vec<ManifestRoute>, String> {
     let shape = || format!("got {}, want [[routes]] with name, type and pattern", show(value));
     let items = value.as_array().ok_or_else(shape)?;
     items.iter().map(|item| route(item.as_table().ok_or_else(shape)?)).collect()

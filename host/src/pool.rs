@@ -8,6 +8,7 @@
 mod answer;
 mod demote;
 mod instances;
+mod session_log;
 mod shared;
 
 use crate::background::Background;
@@ -26,6 +27,7 @@ use demote::{Demotable, Lost};
 use futures::FutureExt;
 use http::Uri;
 use instances::{Instances, Kept, Lent};
+use session_log::SessionLog;
 use shared::SharedInstances;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -185,6 +187,7 @@ impl Service {
         if self.manifest.strip {
             strip_root(&mut call.head, &self.declaration.root);
         }
+        let log = SessionLog::begin(&call.context, &hop);
         let outcome = match &self.supply {
             Supply::Proxy(runner) => runner.call(*call, hop, permit).await,
             Supply::Instances(instances) => self.enter(instances, call, hop, permit).await,
@@ -192,6 +195,9 @@ impl Service {
         };
         if outcome.is_err() {
             self.counts.faults.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(log) = log {
+            log.end(&outcome);
         }
         Served::Answered(outcome)
     }

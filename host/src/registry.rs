@@ -3,6 +3,7 @@
 //! One lock around a plain value; nothing waits while holding it.
 
 mod check;
+mod external;
 
 use crate::limits::LeaseTimes;
 use crate::name::Name;
@@ -260,6 +261,12 @@ impl Registry {
         }
         drop(directory);
         self.note_change();
+    }
+
+    /// How a record fares, if it is listed.
+    fn status(&self, key: &str, id: &str) -> Option<Status> {
+        let now = self.now();
+        self.lock().find(key, id).map(|entry| entry.status(&self.times, now))
     }
 
     /// Records in all.

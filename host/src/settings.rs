@@ -3,6 +3,10 @@
 //! Settings are given as text and values; reading files, environment and flags
 //! is the command line's.
 
+mod external;
+
+pub(crate) use external::External;
+
 use crate::balance::Strategy;
 use crate::keys::{Complaint, Keys, address, show};
 use crate::limits::{HostLimits, LeaseTimes};
@@ -34,6 +38,8 @@ pub struct Settings {
     pub(crate) fast_reload: bool,
     /// Threads that serve; 0 is one for each core.
     pub(crate) threads: usize,
+    /// Programs to register.
+    pub(crate) external: Vec<External>,
     /// How an endpoint is chosen among several.
     pub(crate) balance: Strategy,
     pub(crate) log: LogSettings,
@@ -89,6 +95,7 @@ impl Settings {
             admin,
             advertise,
             threads,
+            external: keys.take("external", External::all).unwrap_or_default(),
             balance: keys.take("client.balance", strategy).unwrap_or_default(),
         };
         let complaints = keys.finish();

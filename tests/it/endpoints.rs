@@ -72,6 +72,7 @@ async fn a_caller_says_which_endpoints_it_means() {
         ("ext.hello", json!({"environment": "prod"})),
         ("ext.hello", json!({"environment": "prod:nowhere"})),
         ("ext.hello", json!({"endpoint": "old"})),
+        ("ext.hello", json!({"label": ["zone=a", "environment=prod"]})),
     ];
     for (target, options) in &old_ones {
         for _ in 0..4 {
@@ -267,5 +268,67 @@ async fn a_call_has_five_seconds_when_nobody_says() {
     let reply = host.get("/misbehaves/call/misbehaves/context").await;
     let remaining = json(&reply, 200)["remaining_ms"].as_u64().unwrap();
     assert!((4_000..=5_000).contains(&remaining), "{remaining} ms");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_rejected_goes_to_another_endpoint_and_back_when_there_is_none() {
+    let host = host().await;
+    let reply = host.get("/misbehaves/call/misbehaves/reject").await;
+    faults(&reply, 503, &["rejected"]);
+    assert_eq!(json(&reply, 503)["error"], "not here");
+    let program = Program::start().await;
+    let mut record = program.record("elsewhere");
+    record["record"]["name"] = json!("misbehaves");
+    record["record"]["methods"][0]["name"] = json!("reject");
+    assert_eq!(host.admin("POST", "/api/services", &record.to_string()).await.status, 200);
+    for _ in 0..5 {
+        answers(&host.get("/misbehaves/call/misbehaves/reject").await, 200, HELLO);
+    }
+    assert_eq!(program.calls(), 5);
+    assert_eq!(state_of(&host, "elsewhere").await["state"], "serving");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_with_a_star_stands_for_those_that_begin_so() {
+    let host = host().await;
+    let (wide, narrow) = (Program::start().await, Program::start().await);
+    for (program, name) in [(&wide, "stock-*"), (&narrow, "stock-ny-*")] {
+        let mut record = program.record(name);
+        record["record"]["name"] = json!(name);
+        assert_eq!(host.admin("POST", "/api/services", &record.to_string()).await.status, 200);
+    }
+    answers(&host.get("/misbehaves/call/stock-la/hello").await, 200, HELLO);
+    answers(&host.get("/misbehaves/call/stock-ny-7/hello").await, 200, HELLO);
+    assert_eq!((wide.calls(), narrow.calls()), (1, 1), "the longest one counts");
+    faults(&host.get("/misbehaves/call/stoc/hello").await, 404, &["no-such-service"]);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn programs_of_the_settings_are_registered_while_they_are_well() {
+    let program = Program::start().await;
+    let address = program.address;
+    let settings = format!(
+        "{PATIENT}\ncheck_ms = 50\n[[external]]\nname = \"ext\"\naddress = \"http://{address}\"\n\
+         root = \"/ext\"\ninterval_ms = 50\n\
+         methods = [{{ name = \"hello\", type = \"GET\", pattern = \"/hello\" }}]"
+    );
+    let settings = settings.replace("failures_down = 100", "failures_down = 2");
+    let host = Host::over(Folder::of(&["misbehaves"]).with("picolet.toml", settings)).await;
+    let found = async || {
+        let reply = host.get("/misbehaves/call/ext/hello").await;
+        (reply.status == 200).then_some(())
+    };
+    until("the program to be called", found).await;
+    program.die().await;
+    until("the program to be withdrawn", async || {
+        let reply = host.get("/misbehaves/call/ext/hello").await;
+        (reply.status == 404).then_some(())
+    })
+    .await;
+    let _returned = Program::at(address).await;
+    until("the program to be called again", found).await;
     host.stop().await;
 }

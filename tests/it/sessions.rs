@@ -20,6 +20,11 @@ async fn a_session_goes_along_with_every_call() {
     assert_eq!((&hello["caller"], &hello["debug"]), (&json!("session"), &json!(true)));
     assert!(hello["remaining_ms"].as_u64().unwrap() <= 1_000, "{hello}");
     assert_eq!(hello["trace"], welcome["trace"]);
+    let trace = hello["trace"].as_str().unwrap();
+    for line in ["call begins", "call is answered", "greets 7"] {
+        let form = format!("*{line}*trace_id=\"{trace}\"");
+        assert_eq!(host.count(&form), 2, "{form}");
+    }
     host.stop().await;
 }
 

@@ -152,3 +152,23 @@ async fn the_head_of_a_stream_ends_at_once() {
     answers(&wire.reply().await, 200, "tick 1\n");
     host.stop().await;
 }
+
+#[tokio::test]
+async fn callers_that_leave_give_their_places_back() {
+    let manifest = "[limits]\nconcurrency = 256";
+    let host = Host::over(Folder::of(&["misbehaves"]).with("misbehaves.toml", manifest)).await;
+    let mut open = Vec::new();
+    for _ in 0..200 {
+        let mut response = host.open("GET", "/misbehaves/stream/100000000", body("")).await;
+        assert!(frame(&mut response).await.is_some_and(|first| first.is_ok()));
+        open.push(response);
+    }
+    let running = async || {
+        let detail = host.admin("GET", "/admin/v1/services/misbehaves", "").await;
+        json(&detail, 200)["running"].as_u64().unwrap()
+    };
+    assert_eq!(running().await, 200);
+    drop(open);
+    until("the places to be free", async || (running().await == 0).then_some(())).await;
+    host.stop().await;
+}

@@ -27,7 +27,24 @@ struct Order {
     #[serde(default)]
     data: Option<Value>,
     #[serde(default)]
-    options: BTreeMap<String, String>,
+    options: BTreeMap<String, Values>,
+}
+
+/// What an option is given: one value, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Values {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Values {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Several(values) => values,
+        }
+    }
 }
 
 pub(super) async fn call(
@@ -38,7 +55,8 @@ pub(super) async fn call(
     let order = parse_body(&body)?.ok_or_else(|| Refused::bad_request("body is empty"))?;
     let order: Order = serde_json::from_value(order)
         .map_err(|error| Refused::bad_request(format!("order: {error}")))?;
-    let key = order.options.get("key").map_or("default", String::as_str);
+    let key = order.options.get("key").and_then(|key| key.as_slice().last());
+    let key = key.map_or("default", String::as_str);
     let records = admin.registry.entries(key);
     let names = records.iter().map(|(record, _)| record.name.as_str());
     let Some((service, method)) = split_target(&order.target, names) else {
@@ -55,7 +73,7 @@ pub(super) async fn call(
     let filled = fill(known, order.args, order.data).map_err(Refused::bad_request)?;
     let outgoing = OutgoingCall {
         service: service.to_owned(),
-        options: order.options.into_iter().collect(),
+        options: options(&order.options),
         target: CallTarget::Method {
             name: method.to_owned(),
             params: filled.params,
@@ -69,6 +87,13 @@ pub(super) async fn call(
         Ok(answer) => pass_on(answer),
         Err(error) => fault(&error),
     })
+}
+
+fn options(given: &BTreeMap<String, Values>) -> Vec<(String, String)> {
+    let pairs = given.iter().flat_map(|(name, values)| {
+        values.as_slice().iter().map(move |value| (name.clone(), value.clone()))
+    });
+    pairs.collect()
 }
 
 fn pass_on(answer: Answer) -> Response {

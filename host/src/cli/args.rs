@@ -101,6 +101,10 @@ pub(crate) struct CallArgs {
     /// Milliseconds to wait for the answer
     #[arg(long, value_name = "MS")]
     pub(crate) timeout: Option<u64>,
+    /// What else is asked of the call: version, label, subset, environment,
+    /// endpoint, key, retry, idempotent, wait; can be repeated
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    pub(crate) options: Vec<String>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

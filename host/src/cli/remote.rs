@@ -11,6 +11,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::Write;
 
 pub(super) fn services(args: &RemoteArgs) -> Result<(), Failure> {
@@ -107,10 +108,16 @@ pub(super) fn call(args: &CallArgs) -> Result<(), Failure> {
         Some(text) => serde_json::from_str(text)
             .map_err(|error| Failure::Usage(vec![format!("--data is not JSON: {error}")]))?,
     };
-    let options = match args.timeout {
-        Some(timeout) => json!({ "timeout-ms": timeout.to_string() }),
-        None => json!({}),
-    };
+    let mut options: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for option in &args.options {
+        let (name, value) = option.split_once('=').ok_or_else(|| {
+            Failure::Usage(vec![format!("--option {option:?} is not of the form NAME=VALUE")])
+        })?;
+        options.entry(name).or_default().push(value.to_owned());
+    }
+    if let Some(timeout) = args.timeout {
+        options.insert("timeout-ms", vec![timeout.to_string()]);
+    }
     let order =
         json!({ "target": args.target, "args": args.args, "data": data, "options": options });
     block_on(async {

@@ -127,18 +127,19 @@ impl<'c> Course<'c> {
         // Before the first look, so that no change after it is missed.
         let mut changes = self.options.wait.then(|| self.shared.registry.watch());
         loop {
-            let begun = self.choose_or_wait(&mut changes, now).await?;
-            let (endpoint, place) = (begun.endpoint.clone(), begun.place);
-            self.bound(&endpoint, now);
-            let tried = timeout_at(self.context.deadline, self.attempt(&endpoint, place)).await;
-            let Ok(Attempt { verdict, outcome }) = tried else {
+            let mut begun = self.choose_or_wait(&mut changes, now).await?;
+            self.bound(&begun.endpoint, now);
+            let deadline = self.context.deadline;
+            let attempt = self.attempt(&begun.endpoint, begun.place);
+            let Ok(tried) = timeout_at(deadline, attempt).await else {
                 begun.end(Verdict::TimedOut);
                 return Err(Fault::Deadline { doing: "a service was called" });
             };
+            let Attempt { verdict, outcome } = tried;
             begun.end(verdict);
             match outcome {
                 Ok(answer) => return Ok(answer),
-                Err((fault, begun)) => self.consider(&endpoint, fault, begun)?,
+                Err((fault, how_far)) => self.consider(&begun.endpoint, fault, how_far)?,
             }
         }
     }

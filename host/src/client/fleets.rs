@@ -235,7 +235,7 @@ impl Crowd {
 
     fn ended(&self, ticket: Ticket, verdict: Verdict, latency: Duration) {
         let outcome = Outcome { verdict, latency };
-        let id = ticket.id().to_owned();
+        let id = ticket.id().clone();
         let change = self.lock().fleet.ended(ticket, outcome, self.now(), self.random());
         let service = &self.service;
         match change {
@@ -295,7 +295,7 @@ impl Crowd {
 
 impl Begun {
     /// The call is over.
-    pub(super) fn end(mut self, verdict: Verdict) {
+    pub(super) fn end(&mut self, verdict: Verdict) {
         if let Some((crowd, ticket)) = self.open.take() {
             crowd.ended(ticket, verdict, self.at.elapsed());
         }

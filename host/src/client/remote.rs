@@ -13,11 +13,13 @@ use crate::route::Pattern;
 use crate::travel::{self, FAULT};
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, Uri};
 use http_body::Body as _;
 use http_body_util::{BodyExt, BodyStream};
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 /// Sends a call and waits for the head of its answer.
@@ -39,7 +41,7 @@ pub(super) async fn send(
     };
     let (service, domain) = (pending.call.service.clone(), record.domain.clone());
     match outbound.send(request).await {
-        Ok(response) => heard(response, service, domain),
+        Ok(response) => heard(response, service, domain, context.deadline),
         Err(error) => {
             warn!(%service, %domain, error = chain(&error), "call failed");
             match error {
@@ -58,12 +60,17 @@ pub(super) async fn send(
 
 /// What an answer means for the call. One that a host says it has not begun is
 /// left to another endpoint.
-fn heard(response: Response<Incoming>, service: String, domain: String) -> Attempt {
+fn heard(
+    response: Response<Incoming>,
+    service: String,
+    domain: String,
+    deadline: Instant,
+) -> Attempt {
     let name = response.headers().get(FAULT).and_then(|name| name.to_str().ok());
     let unbegun = name.filter(|name| UNBEGUN.contains(name)).map(str::to_owned);
     let status = response.status().as_u16();
     let message = format!("service {service} at {domain} does not take it");
-    let answer = answer(response, service, domain);
+    let answer = answer(response, service, domain, deadline);
     let verdict = verdict(&answer);
     match unbegun {
         None => Attempt::answered(Ok(answer), verdict),
@@ -141,7 +148,12 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-fn answer(response: Response<Incoming>, service: String, domain: String) -> Answer {
+fn answer(
+    response: Response<Incoming>,
+    service: String,
+    domain: String,
+    deadline: Instant,
+) -> Answer {
     let (parts, body) = response.into_parts();
     let mut headers = forwarded(&parts.headers);
     headers.remove(http::header::CONTENT_LENGTH);
@@ -150,16 +162,31 @@ fn answer(response: Response<Incoming>, service: String, domain: String) -> Answ
     let body = if body.is_end_stream() {
         AnswerBody::Empty
     } else {
-        AnswerBody::Stream(chunks(body, service, domain))
+        AnswerBody::Stream(in_time(chunks(body, service, domain), deadline))
     };
     Answer { status: parts.status, headers, body }
+}
+
+/// A body that is broken off when its time is over.
+fn in_time(
+    chunks: BoxStream<'static, Result<Bytes, Fault>>,
+    deadline: Instant,
+) -> BoxStream<'static, Result<Bytes, Fault>> {
+    let next = move |chunks: Option<BoxStream<'static, Result<Bytes, Fault>>>| async move {
+        let mut chunks = chunks?;
+        match timeout_at(deadline, chunks.next()).await {
+            Ok(chunk) => chunk.map(|chunk| (chunk, Some(chunks))),
+            Err(_elapsed) => Some((Err(Fault::Deadline { doing: "an answer was read" }), None)),
+        }
+    };
+    futures::stream::unfold(Some(chunks), next).boxed()
 }
 
 fn chunks(
     body: Incoming,
     service: String,
     domain: String,
-) -> futures::stream::BoxStream<'static, Result<Bytes, Fault>> {
+) -> BoxStream<'static, Result<Bytes, Fault>> {
     let body = body
         .map_err(move |_| Fault::BadUpstream { service: service.clone(), domain: domain.clone() });
     let frames = BodyStream::new(body);

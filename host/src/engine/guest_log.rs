@@ -53,7 +53,7 @@ impl GuestLog {
         Output { log: self.clone(), stream, line: Arc::default(), current: current.clone() }
     }
 
-    fn line(&self, stream: &'static str, request_id: &str, line: &[u8]) {
+    fn line(&self, stream: &'static str, current: &Current, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
         let line = line.trim_end_matches('\r');
         let (service, revision) = (&self.service, &self.revision);
@@ -61,7 +61,8 @@ impl GuestLog {
         if 0 < dropped {
             warn!(%service, %revision, bytes = dropped, "guest printed more than its limit, dropped");
         }
-        info!(target: "guest", %service, %revision, request_id, stream, "{line}");
+        let Current { request_id, trace_id } = current;
+        info!(target: "guest", %service, %revision, request_id, trace_id, stream, "{line}");
     }
 
     /// Takes from this second's budget; gives what earlier seconds dropped.
@@ -94,14 +95,23 @@ pub(crate) struct Output {
 #[derive(Debug, Default)]
 pub(crate) struct CurrentRequest(Mutex<Option<RequestId>>);
 
+/// The same for a line: empty when nobody can tell.
+#[derive(Debug, Default)]
+struct Current {
+    request_id: String,
+    trace_id: String,
+}
+
 impl CurrentRequest {
     pub(crate) fn set(&self, id: Option<RequestId>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = id;
     }
 
-    fn render(&self) -> String {
+    fn render(&self) -> Current {
         let id = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        id.as_ref().map(ToString::to_string).unwrap_or_default()
+        let render =
+            |id: &RequestId| Current { request_id: id.to_string(), trace_id: id.trace_id() };
+        id.as_ref().map(render).unwrap_or_default()
     }
 }
 
@@ -121,9 +131,9 @@ impl Output {
     }
 
     fn flush_line(&self, line: &mut Vec<u8>) {
-        let request_id = self.current.render();
+        let current = self.current.render();
         for part in line.chunks(LINE_BYTES_MAX) {
-            self.log.line(self.stream, &request_id, part);
+            self.log.line(self.stream, &current, part);
         }
         line.clear();
     }

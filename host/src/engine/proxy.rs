@@ -25,7 +25,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::error;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
@@ -241,7 +241,8 @@ impl WorkerState for Worker {
         let serving = Serving::of(ticket.until, answered);
         *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = serving;
         self.idleness.end();
-        Box::pin(sleep_until(ticket.until))
+        // The caller keeps the time, and the instance sees it leave.
+        Box::pin(std::future::pending())
     }
 
     fn drop(&self, store: Store<State>, result: Result<(), wasmtime::Error>) {

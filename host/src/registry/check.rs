@@ -8,6 +8,7 @@ use crate::record::{Keeper, Record, Status};
 use futures::StreamExt;
 use http::Request;
 use http_body_util::{BodyExt, Limited};
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
@@ -62,8 +63,12 @@ impl Registry {
             .await;
     }
 
-    async fn is_healthy(&self, record: &Record) -> bool {
-        let request = Request::get(format!("{}/healthcheck", record.domain));
+    /// Asks the path that the record names under `health` in its metadata, else
+    /// the usual one.
+    pub(super) async fn is_healthy(&self, record: &Record) -> bool {
+        let path = record.metadata.get("health").and_then(Value::as_str);
+        let path = path.filter(|path| path.starts_with('/')).unwrap_or("/healthcheck");
+        let request = Request::get(format!("{}{path}", record.domain));
         let Ok(request) = request.body(outbound::empty()) else { return false };
         let answer = async {
             let response = self.outbound.send(request).await.ok()?;

@@ -45,7 +45,7 @@ pub(super) struct WholeBody {
     body: WasiBody,
     ticket: Arc<Ticket>,
     host: Arc<GuestHost>,
-    alarm: Pin<Box<Sleep>>,
+    alarm: Option<Pin<Box<Sleep>>>,
     taken: u64,
 }
 
@@ -53,11 +53,16 @@ impl Stream for WholeBody {
     type Item = Result<Bytes, Fault>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.alarm.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Some(Err(self.ticket.late.clone())));
+        if self.alarm.is_some()
+            && let Poll::Ready(late) = self.poll_late(cx)
+        {
+            return Poll::Ready(late);
         }
         loop {
-            let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => return self.poll_late(cx),
+            };
             let chunk = match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(chunk))) => chunk,
                 Some(Ok(Err(_trailers))) => continue,
@@ -76,8 +81,15 @@ impl Stream for WholeBody {
 
 impl WholeBody {
     pub(super) fn new(body: WasiBody, ticket: Arc<Ticket>, host: Arc<GuestHost>) -> Self {
-        let alarm = Box::pin(sleep_until(ticket.until));
-        Self { body, ticket, host, alarm, taken: 0 }
+        Self { body, ticket, host, alarm: None, taken: 0 }
+    }
+
+    /// Most bodies are over before anybody has to watch the time.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        let until = self.ticket.until;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        ready!(alarm.as_mut().poll(cx));
+        Poll::Ready(Some(Err(self.ticket.late.clone())))
     }
 
     fn broken(&self) -> Fault {

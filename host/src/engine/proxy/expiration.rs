@@ -152,6 +152,21 @@ impl Expiration {
         }
     }
 
+    /// The alarm is moved when it has to come earlier, or has come too early;
+    /// most calls leave it where it is.
+    fn wait_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if at < self.alarm.deadline() {
+            self.alarm.as_mut().reset(at);
+        }
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            if at <= self.alarm.deadline() {
+                return Poll::Ready(());
+            }
+            self.alarm.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+
     fn call_until(&self) -> Option<Instant> {
         let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
         serving.until.map(|until| until + GRACE)
@@ -187,9 +202,6 @@ impl WorkerExpiration for Expiration {
             }
             self.call_until().unwrap_or(idle_until)
         };
-        if self.alarm.deadline() != at {
-            self.alarm.as_mut().reset(at);
-        }
-        self.alarm.as_mut().poll(cx)
+        self.wait_until(at, cx)
     }
 }

@@ -155,6 +155,12 @@ mod misbehaves {
         Err(Fault::new(status, "told-to-fail", format!("told to fail with {status}")))
     }
 
+    /// Passes every call on.
+    #[get("/reject")]
+    async fn reject() -> Result<(), Fault> {
+        Err(Fault::rejected("not here"))
+    }
+
     /// The headers of the request, as a list of names and values.
     #[get("/headers")]
     async fn headers(headers: Headers) -> Json<Vec<(String, String)>> {
