@@ -155,6 +155,8 @@ pub(crate) struct Fleet<E> {
     serial: u64,
     /// How many of them are in this process.
     here_count: usize,
+    /// The only one there.
+    here: Option<usize>,
     /// Whether all were found serving, and nothing happened since.
     is_calm: bool,
 }
@@ -168,6 +170,7 @@ impl<E: Clone> Fleet<E> {
             budget: Budget::default(),
             serial: 0,
             here_count: 0,
+            here: None,
             is_calm: false,
         }
     }
@@ -193,8 +196,10 @@ impl<E: Clone> Fleet<E> {
             };
             self.members.push(member);
         }
-        let here = self.members.iter().filter(|member| member.listed.place == Place::Here);
-        self.here_count = here.count();
+        let is_here = |member: &Member<E>| member.listed.place == Place::Here;
+        self.here_count = self.members.iter().filter(|member| is_here(member)).count();
+        let first_here = self.members.iter().position(is_here);
+        self.here = first_here.filter(|_| self.here_count == 1);
         self.is_calm = false;
     }
 

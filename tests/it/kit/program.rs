@@ -141,7 +141,7 @@ async fn answer(
     let mut response =
         Response::builder().status(status).header("content-type", "application/json");
     if status == 429 {
-        response = response.header("retry-after", "1");
+        response = response.header("retry-after", "60");
     }
     Ok(response.body(Full::new(Bytes::from_static(text.as_bytes()))).expect("the parts are sound"))
 }
