@@ -2,6 +2,7 @@
 //! core modules.
 
 use crate::kit::*;
+use futures::future::join_all;
 
 /// A guest under its own name, and what it says of itself.
 const BOTH: [(&str, &str); 2] =
@@ -140,6 +141,21 @@ async fn calc_without_the_sdk_answers_like_calc() {
         }
         host.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_plain_component_that_is_never_idle_goes_on_answering() {
+    let manifest = "root = \"/api\"\n[limits]\nconcurrency = 2\nqueue = 64\nqueue_ms = 30000";
+    let folder = Folder::empty().with("calc.wasm", guest("calc-wasi3"));
+    let host = Host::over(folder.with("calc.toml", manifest)).await;
+    let caller = async |_| {
+        for _ in 0..1_000 {
+            let reply = host.get("/api/add/40/2").await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+        }
+    };
+    join_all((0..32).map(caller)).await;
+    host.stop().await;
 }
 
 #[tokio::test]
