@@ -5,8 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Calls an instance may serve, drawn anew for each, so that nobody leans on
-/// memory that outlives a call. Few enough that what an instance which is never
-/// idle gathers, such as handles, stays far below its limit.
+/// memory that outlives a call.
 const CALLS: RangeInclusive<u64> = 1_000..=4_000;
 /// Seconds an instance may stay idle, drawn likewise.
 const IDLE_SECONDS: RangeInclusive<u64> = 30..=90;

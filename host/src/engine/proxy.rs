@@ -220,7 +220,7 @@ impl WorkerState for Worker {
             (Isolation::Kept, _, calls) if self.loan.calls_left() <= calls as u64 => {
                 ShouldAccept::Never
             }
-            (Isolation::Kept, 0, _) => ShouldAccept::Yes,
+            (Isolation::Kept, 0, _) if !self.idleness.is_due() => ShouldAccept::Yes,
             (Isolation::Kept, ..) => ShouldAccept::No,
         }
     }
@@ -240,7 +240,7 @@ impl WorkerState for Worker {
         tickets.push(Arc::downgrade(&ticket));
         let serving = Serving::of(ticket.until, answered);
         *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = serving;
-        self.idleness.end();
+        self.idleness.begin_call();
         // The caller keeps the time, and the instance sees it leave.
         Box::pin(std::future::pending())
     }

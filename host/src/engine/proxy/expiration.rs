@@ -17,6 +17,10 @@ use wasmtime_wasi_http::handler::{WorkerExpiration, WorkerStatus};
 
 /// What the second line of defence waits beyond the bound of a call.
 const GRACE: Duration = Duration::from_millis(100);
+/// Calls an instance may begin before it has finished with all it began. The
+/// engine prefers a new call to what a guest does after an answer, so an
+/// instance that is never idle would gather tasks, and their handles, for ever.
+const CALLS_AT_A_STRETCH: usize = 16;
 
 /// Instances of one revision that wait for a call.
 pub(super) struct Waiting {
@@ -29,6 +33,8 @@ pub(super) struct Waiting {
 /// Whether one instance waits for a call.
 pub(super) struct Idleness {
     is_idle: AtomicBool,
+    /// Calls begun since it was idle.
+    calls: AtomicUsize,
     waiting: Arc<Waiting>,
 }
 
@@ -80,11 +86,23 @@ impl Keeper for Waiting {
 
 impl Idleness {
     pub(super) fn new(waiting: Arc<Waiting>) -> Arc<Self> {
-        Arc::new(Self { is_idle: AtomicBool::new(false), waiting })
+        let (is_idle, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Arc::new(Self { is_idle, calls, waiting })
+    }
+
+    /// A call begins.
+    pub(super) fn begin_call(&self) {
+        self.calls.fetch_add(1, Relaxed);
+        self.end();
+    }
+
+    /// Whether the instance has to be idle before it begins another call.
+    pub(super) fn is_due(&self) -> bool {
+        CALLS_AT_A_STRETCH <= self.calls.load(Relaxed)
     }
 
     /// The instance has something to do.
-    pub(super) fn end(&self) {
+    fn end(&self) {
         if self.is_idle.swap(false, Relaxed) {
             self.waiting.count.fetch_sub(1, Relaxed);
         }
@@ -133,6 +151,10 @@ impl Expiration {
     fn look_at_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.idleness.begin() || self.retired.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
+        }
+        if CALLS_AT_A_STRETCH <= self.idleness.calls.swap(0, Relaxed) {
+            // It refused calls until now, and is asked again.
+            cx.waker().wake_by_ref();
         }
         let to_go = &self.idleness.waiting.to_go;
         let told = self.told_to_go.get_or_insert_with(|| Box::pin(told(to_go.clone())));
