@@ -29,15 +29,11 @@ impl Connection {
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Measured<Answer> {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
+        self.ask(&get(path))
     }
 
     pub(crate) fn post(&mut self, path: &str, json: &str) -> Measured<Answer> {
-        let len = json.len();
-        self.ask(&format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             content-length: {len}\r\n\r\n{json}"
-        ))
+        self.ask(&post(path, json))
     }
 
     /// The answer must say how long it is.
@@ -66,4 +62,18 @@ impl Connection {
         }
         Ok(Answer { status, body })
     }
+}
+
+/// A plain request.
+pub(crate) fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")
+}
+
+/// A request with a body of JSON.
+pub(crate) fn post(path: &str, json: &str) -> String {
+    let len = json.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {len}\r\n\r\n{json}"
+    )
 }

@@ -4,6 +4,7 @@
 
 mod asking;
 mod host;
+mod neighbour;
 mod pace;
 
 use crate::Measured;
@@ -12,8 +13,7 @@ use crate::machine::{LOAD_CORE, pin};
 use crate::report::{Column, Report};
 use asking::{Asking, Way};
 use host::HostProcess;
-use pace::Pace;
-use std::sync::atomic::{AtomicBool, Ordering};
+use neighbour::latencies;
 use std::thread;
 use std::time::Duration;
 
@@ -150,22 +150,8 @@ fn ratios(quiet: &[f64], beside: &[f64]) -> Vec<f64> {
 /// The neighbour's p99 in microseconds, of requests that come at a fixed pace
 /// whether or not those before have been answered.
 fn neighbour_p99(host: &HostProcess, time: Duration) -> Measured<f64> {
-    let (per_second, connections) = NEIGHBOUR;
-    let is_over = AtomicBool::new(false);
-    let asked = thread::scope(|scope| {
-        let ask = |index| {
-            let pace = Pace::of(per_second, connections, index);
-            let is_over = &is_over;
-            scope.spawn(move || asking::latencies(host.services, NEIGHBOUR_PATH, pace, is_over))
-        };
-        let asking: Vec<_> = (0..connections).map(ask).collect();
-        thread::sleep(time);
-        is_over.store(true, Ordering::Relaxed);
-        let joined = asking.into_iter().map(|asking| asking.join());
-        joined.map(|latencies| latencies.map_err(|_panic| "a client panicked")?).collect()
-    });
-    let asked: Result<Vec<Vec<f64>>, String> = asked;
-    Ok(quantile(&asked?.concat(), 0.99))
+    let latencies = latencies(host.services, NEIGHBOUR_PATH, NEIGHBOUR, time)?;
+    Ok(quantile(&latencies, 0.99))
 }
 
 #[cfg(test)]

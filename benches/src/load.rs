@@ -7,7 +7,7 @@ use crate::machine::LOAD_CORE;
 use crate::polling::poll;
 use crate::process::{Cores, command};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How load is made.
 #[derive(Clone, Copy)]
@@ -63,6 +63,12 @@ impl Headers {
             Self::Browser => &BROWSER,
         }
     }
+
+    /// A request for a path that brings them.
+    fn request(self, path: &str) -> String {
+        let headers: String = self.lines().iter().map(|line| format!("{line}\r\n")).collect();
+        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n")
+    }
 }
 
 impl Load {
@@ -75,7 +81,10 @@ impl Load {
     ) -> Measured<Rate> {
         match self {
             Self::Wrk { seconds } => wrk(address, path, seconds, headers),
-            Self::Polling { seconds } => poll(address, path, seconds, headers),
+            Self::Polling { seconds } => {
+                let time = Duration::from_secs(seconds.into());
+                poll(address, headers.request(path), time)
+            }
             Self::Few { requests } => few(address, path, requests),
         }
     }

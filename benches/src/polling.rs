@@ -3,7 +3,7 @@
 //! looks again and again instead, only the server's own work is measured.
 
 use crate::Measured;
-use crate::load::{Headers, Rate};
+use crate::load::Rate;
 use crate::machine::{LOAD_CORE, pin, thread_micros};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 /// As many as `wrk` is told to open.
 const CONNECTIONS: usize = 32;
 
-/// A connection with one request under way.
-struct Polled {
+/// A connection that is looked at instead of waited for.
+pub(crate) struct Polled {
     address: SocketAddr,
     stream: TcpStream,
     received: Vec<u8>,
@@ -28,31 +28,28 @@ enum Progress {
     Last,
 }
 
-/// Asks for a path again and again; every answer must be a success.
-pub(crate) fn poll(
-    address: SocketAddr,
-    path: &str,
-    seconds: u32,
-    headers: Headers,
-) -> Measured<Rate> {
-    let headers: String = headers.lines().iter().map(|line| format!("{line}\r\n")).collect();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+/// Sends a request again and again; every answer must be a success.
+pub(crate) fn poll(address: SocketAddr, request: String, time: Duration) -> Measured<Rate> {
     let loading = std::thread::spawn(move || {
-        let rate = pin(LOAD_CORE).and_then(|()| run(address, request.as_bytes(), seconds));
+        let rate = pin(LOAD_CORE).and_then(|()| run(address, request.as_bytes(), time));
         rate.map_err(|error| error.to_string())
     });
     Ok(loading.join().map_err(|_| "the load panicked")??)
 }
 
-fn run(address: SocketAddr, request: &[u8], seconds: u32) -> Measured<Rate> {
-    let open = || Polled::open(address, request);
+fn run(address: SocketAddr, request: &[u8], time: Duration) -> Measured<Rate> {
+    let open = || {
+        let mut connection = Polled::open(address)?;
+        connection.ask(request).map(|()| connection)
+    };
     let mut connections: Vec<Polled> = (0..CONNECTIONS).map(|_| open()).collect::<Measured<_>>()?;
-    let (began, all) = (Instant::now(), Duration::from_secs(u64::from(seconds)));
+    let began = Instant::now();
     let mut requests = 0.0;
-    while began.elapsed() < all {
+    while began.elapsed() < time {
         for connection in &mut connections {
-            if connection.look(request)? {
+            if connection.look()? {
                 requests += 1.0;
+                connection.ask(request)?;
             }
         }
     }
@@ -61,17 +58,21 @@ fn run(address: SocketAddr, request: &[u8], seconds: u32) -> Measured<Rate> {
 }
 
 impl Polled {
-    /// A connection that has asked.
-    fn open(address: SocketAddr, request: &[u8]) -> Measured<Self> {
-        let mut stream = TcpStream::connect(address)?;
+    pub(crate) fn open(address: SocketAddr) -> Measured<Self> {
+        let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        stream.write_all(request)?;
         Ok(Self { address, stream, received: Vec::new() })
     }
 
-    /// Takes what has come; asks again and says so when that is a whole answer.
-    fn look(&mut self, request: &[u8]) -> Measured<bool> {
+    /// Sends a request; the answer to the one before must have come.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Measured {
+        Ok(self.stream.write_all(request)?)
+    }
+
+    /// Takes what has come. True when that makes the answer whole; it must be a
+    /// success.
+    pub(crate) fn look(&mut self) -> Measured<bool> {
         let mut chunk = [0; 4096];
         let len = match self.stream.read(&mut chunk) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -83,10 +84,9 @@ impl Polled {
         self.received.extend(chunk.iter().take(len));
         match progress(&self.received)? {
             Progress::Part => return Ok(false),
-            Progress::Whole => self.stream.write_all(request)?,
-            Progress::Last => *self = Self::open(self.address, request)?,
+            Progress::Whole => self.received.clear(),
+            Progress::Last => *self = Self::open(self.address)?,
         }
-        self.received.clear();
         Ok(true)
     }
 }

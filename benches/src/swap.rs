@@ -10,6 +10,7 @@ use crate::report::{Column, Report};
 use crate::spawned::Spawned;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -91,6 +92,9 @@ const HELLO: Ask = Ask {
 
 /// How long a revision may take to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks at who answers. To ask without a pause would take a whole
+/// core from those who compile.
+const GLANCE: Duration = Duration::from_micros(250);
 
 impl Plan {
     pub(crate) const FULL: Self = Self { swaps: 100, large_swaps: 20 };
@@ -223,6 +227,7 @@ impl Swapper {
             if PATIENCE < closed.elapsed() {
                 return Err(format!("{mark} does not answer after {PATIENCE:?}").into());
             }
+            thread::sleep(GLANCE);
         }
     }
 }

@@ -1,16 +1,14 @@
-//! Requests at a pace: to the neighbour, to see how long it takes, and to a
-//! fixture, to keep it at what it does.
+//! Requests to a fixture at a pace, to keep it at what it does.
 
 use super::Fixture;
 use super::host::HostProcess;
 use super::pace::{Due, Pace};
 use crate::Measured;
-use crate::connection::Connection;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,8 +17,10 @@ pub(super) const PER_SECOND: u32 = 200;
 /// Connections that make them. By default a service has 64 calls at once, and
 /// those over it wait in line.
 const CONNECTIONS: u32 = 96;
-/// How soon a client that waits sees that it is to stop.
-const GLANCE: Duration = Duration::from_millis(50);
+/// Between two times that a file is put in again.
+const RELOADS: Duration = Duration::from_millis(50);
+/// How long a call may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Of a body, what is sent; more was announced.
 const SENT_BYTES: usize = 128 << 10;
 
@@ -37,43 +37,26 @@ pub(super) enum Way {
     Reload,
 }
 
-/// Times of requests in microseconds, one by one, until it is over.
-pub(super) fn latencies(
-    to: SocketAddr,
-    path: &str,
-    mut pace: Pace,
-    is_over: &AtomicBool,
-) -> Result<Vec<f64>, String> {
-    let mut connection = Connection::open(to).map_err(|error| error.to_string())?;
-    let mut latencies = Vec::new();
-    while !is_over.load(Ordering::Relaxed) {
-        let since = match pace.next(Instant::now()) {
-            Due::In(wait) => {
-                thread::sleep(wait);
-                Instant::now()
-            }
-            Due::Since(due) => due,
-        };
-        let answer = connection.get(path).map_err(|error| error.to_string())?;
-        if answer.status != 200 {
-            return Err(format!("the neighbour answered {}", answer.status));
-        }
-        latencies.push(since.elapsed().as_secs_f64() * 1e6);
-    }
-    Ok(latencies)
-}
-
 /// Clients that keep a fixture at it. They go with this.
 pub(super) struct Asking {
     is_over: Arc<AtomicBool>,
     answered: Arc<AtomicU32>,
     clients: Vec<JoinHandle<()>>,
+    leaves: Vec<Arc<Leave>>,
+}
+
+/// How a client that waits is told to leave. One that looked for it now and
+/// then would be in the way of whoever measures on the same core.
+#[derive(Default)]
+struct Leave {
+    is_over: AtomicBool,
+    open: Mutex<Option<TcpStream>>,
 }
 
 impl Asking {
     pub(super) fn start(host: &HostProcess, fixture: &Fixture) -> Measured<Self> {
         let (is_over, answered) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let mut asking = Self { is_over, answered, clients: Vec::new() };
+        let mut asking = Self { is_over, answered, clients: Vec::new(), leaves: Vec::new() };
         match request(fixture.way) {
             Some(request) => {
                 for index in 0..CONNECTIONS {
@@ -93,21 +76,23 @@ impl Asking {
     /// Leaves, in the middle of what is under way.
     pub(super) fn stop(self) {
         self.is_over.store(true, Ordering::Relaxed);
+        self.leaves.iter().for_each(|leave| leave.now());
         for client in self.clients {
             let _ = client.join();
         }
     }
 
     fn call(&mut self, to: SocketAddr, request: Vec<u8>, index: u32) {
-        let (is_over, answered) = (self.is_over.clone(), self.answered.clone());
+        let (leave, answered) = (Arc::<Leave>::default(), self.answered.clone());
+        self.leaves.push(leave.clone());
         let mut pace = Pace::of(PER_SECOND, CONNECTIONS, index);
         self.clients.push(thread::spawn(move || {
-            while !is_over.load(Ordering::Relaxed) {
+            while !leave.is_over() {
                 if let Due::In(wait) = pace.next(Instant::now()) {
                     thread::sleep(wait);
                 }
                 // A call that fails has come to an end, too.
-                if call(to, &request, &is_over).unwrap_or(true) {
+                if call(to, &request, &leave).unwrap_or(true) {
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -122,10 +107,29 @@ impl Asking {
                 if std::fs::write(&file, &module).is_ok() {
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
-                thread::sleep(GLANCE);
+                thread::sleep(RELOADS);
             }
         }));
         Ok(())
+    }
+}
+
+impl Leave {
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    fn now(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        if let Some(stream) = self.open().as_ref() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// What is to be shut down. Whoever puts something in looks at `is_over`
+    /// after that.
+    fn open(&self) -> MutexGuard<'_, Option<TcpStream>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,24 +152,23 @@ fn request(way: Way) -> Option<Vec<u8>> {
 }
 
 /// One call on a connection of its own, to whatever end. False when it was left.
-fn call(to: SocketAddr, request: &[u8], is_over: &AtomicBool) -> std::io::Result<bool> {
+fn call(to: SocketAddr, request: &[u8], leave: &Leave) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(to)?;
-    stream.set_read_timeout(Some(GLANCE))?;
-    stream.set_write_timeout(Some(GLANCE))?;
-    stream.write_all(request)?;
-    let mut part = vec![0; 64 << 10];
-    loop {
-        match stream.read(&mut part) {
-            Ok(0) => return Ok(true),
-            Ok(_) => (),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                if is_over.load(Ordering::Relaxed) {
-                    return Ok(false);
-                }
-            }
-            Err(error) => return Err(error),
-        }
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    *leave.open() = Some(stream.try_clone()?);
+    if leave.is_over() {
+        return Ok(false);
     }
+    let ended = stream.write_all(request).and_then(|()| read_all(&mut stream));
+    *leave.open() = None;
+    if leave.is_over() { Ok(false) } else { ended.map(|()| true) }
+}
+
+fn read_all(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut part = vec![0; 64 << 10];
+    while 0 < stream.read(&mut part)? {}
+    Ok(())
 }
 
 #[cfg(test)]
@@ -181,7 +184,7 @@ mod tests {
         let request = request(Way::Get("/x")).unwrap();
         let client = {
             let request = request.clone();
-            thread::spawn(move || call(to, &request, &AtomicBool::new(false)).unwrap())
+            thread::spawn(move || call(to, &request, &Leave::default()).unwrap())
         };
         let (mut stream, _) = listener.accept().unwrap();
         let mut seen = vec![0; request.len()];
@@ -189,7 +192,16 @@ mod tests {
         assert_eq!(seen, request);
         drop(stream);
         assert!(client.join().unwrap());
-        assert!(!call(to, &request, &AtomicBool::new(true)).unwrap());
+        let leave = Arc::<Leave>::default();
+        let client = {
+            let (request, leave) = (request.clone(), leave.clone());
+            thread::spawn(move || call(to, &request, &leave).unwrap())
+        };
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut seen).unwrap();
+        leave.now();
+        assert!(!client.join().unwrap());
+        assert!(!call(to, &request, &leave).unwrap());
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub(super) struct Pace {
 }
 
 /// What to do about the next request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// Wait for so long first; the time counts from when it is sent.
     In(Duration),
