@@ -40,6 +40,7 @@ mod route;
 mod selector;
 mod settings;
 mod telemetry;
+mod traffic;
 mod travel;
 mod window;
 

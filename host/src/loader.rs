@@ -14,7 +14,7 @@ mod plan;
 mod settle;
 mod verify;
 
-pub(crate) use desk::{Desk, Loader, Tools};
+pub(crate) use desk::{Desk, Loader, Named, OrderError, Tools};
 pub(crate) use inspect::{Inspection, inspect};
 
 use crate::declaration::DeclarationError;

@@ -4,6 +4,7 @@ use crate::keys::{Complaint, Keys, show};
 use crate::limits::{CONCURRENCY, ModuleLimits};
 use crate::name::Name;
 use crate::route::{Pattern, Verb, check_root};
+use crate::traffic;
 use semver::Version;
 use toml::Value;
 
@@ -21,6 +22,8 @@ pub(crate) struct Manifest {
     /// Services it may call: names, or beginnings of names followed by `*`.
     pub(crate) calls: Vec<String>,
     pub isolation: Isolation,
+    /// What it weighs beside other versions of its service.
+    pub(crate) traffic: u32,
     /// Whether code that compiles quickly serves until better code is there;
     /// as the settings say when absent.
     pub(crate) fast_reload: Option<bool>,
@@ -58,6 +61,7 @@ impl Default for Manifest {
             key: default_key(),
             calls: vec!["*".to_owned()],
             isolation: Isolation::Kept,
+            traffic: traffic::USUAL,
             fast_reload: None,
             limits: ModuleLimits::DEFAULT,
             env: Vec::new(),
@@ -79,6 +83,8 @@ impl Manifest {
         let usual = Self::default();
         let mut limits = usual.limits;
         read_limits(&mut keys, &mut limits);
+        let mut traffic = usual.traffic;
+        keys.number("traffic", traffic::WEIGHTS, &mut traffic);
         let calls = keys.list("grants.calls", |text| Ok(text.to_owned()));
         let manifest = Self {
             name: keys.take("name", name),
@@ -88,6 +94,7 @@ impl Manifest {
             key: keys.take("key", name).unwrap_or(usual.key),
             calls: calls.unwrap_or(usual.calls),
             isolation: keys.take("isolation", isolation).unwrap_or(usual.isolation),
+            traffic,
             fast_reload: keys.flag("fast_reload"),
             limits,
             env: read_env(&mut keys),
@@ -107,22 +114,14 @@ pub(crate) const CALLS_PER_INSTANCE: &str = "limits.calls_per_instance";
 
 /// Keys of manifests for hosts that offer more. A module that needs one of
 /// them would not do what its owner believes, so it is not served.
-const NOT_OFFERED: [&str; 7] = [
-    "namespace",
-    "expose",
-    "traffic",
-    "grants.outbound",
-    "grants.files",
-    "grants.buckets",
-    "config",
-];
+const NOT_OFFERED: [&str; 6] =
+    ["namespace", "expose", "grants.outbound", "grants.files", "grants.buckets", "config"];
 
 /// Values that ask for nothing.
-fn asks_for_nothing(key: &str, value: &Value) -> bool {
+fn asks_for_nothing(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.is_empty(),
         Value::Boolean(flag) => !flag,
-        Value::Integer(number) => key == "traffic" && *number == 100,
         _ => false,
     }
 }
@@ -130,7 +129,7 @@ fn asks_for_nothing(key: &str, value: &Value) -> bool {
 fn refuse_what_is_not_offered(keys: &mut Keys) {
     for key in NOT_OFFERED {
         keys.take(key, |value| {
-            if asks_for_nothing(key, value) {
+            if asks_for_nothing(value) {
                 Ok(())
             } else {
                 Err("this version of the host does not offer it".to_owned())
@@ -249,6 +248,7 @@ mod tests {
             root = "/api"
             isolation = "call"
             fast_reload = true
+            traffic = 10
             [limits]
             memory_mib = 16
             [env]
@@ -265,6 +265,7 @@ mod tests {
         assert_eq!(manifest.env, [("MODE".to_owned(), "test".to_owned())]);
         assert_eq!(manifest.isolation, Isolation::Call);
         assert_eq!(manifest.fast_reload, Some(true));
+        assert_eq!(manifest.traffic, 10);
         assert_eq!(manifest.routes.len(), 1);
         assert_eq!(Manifest::parse("", "x.toml"), Ok(Manifest::default()));
     }
@@ -283,6 +284,7 @@ mod tests {
             "[grants]\nfiles = [\"a:ro\"]\noutbound = []\ncalls = [\"x\"]",
             &["grants.files (x.toml): this version of the host does not offer it"],
         );
+        refused("traffic = -1", &["traffic (x.toml): got -1, want a whole number from 0 to 10000"]);
         refused(
             "[limits]\ncpu_ms = 5000\nwall_ms = 1000",
             &["limits.cpu_ms: is over limits.wall_ms, which is 1000"],

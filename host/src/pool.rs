@@ -30,7 +30,7 @@ use instances::{Instances, Kept, Lent};
 use session_log::SessionLog;
 use shared::SharedInstances;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -44,6 +44,7 @@ pub(crate) struct Service {
     /// Which one of several it is; stays the same from revision to revision.
     pub(crate) registration: String,
     pub(crate) counts: Counts,
+    traffic: AtomicU32,
     /// One for each method, by its index.
     hops: Vec<Arc<Hop>>,
     gate: Gate,
@@ -127,6 +128,7 @@ impl Service {
             declaration: parts.declaration,
             digest: parts.digest,
             tier: parts.tier,
+            traffic: AtomicU32::new(parts.manifest.traffic),
             manifest: parts.manifest,
             registration: parts.registration,
             counts: Counts::default(),
@@ -149,6 +151,16 @@ impl Service {
     /// lives.
     pub(crate) fn set_concurrency(&self, calls: usize) {
         self.gate.set_places(calls);
+    }
+
+    /// What it weighs beside other versions of its service.
+    pub(crate) fn traffic(&self) -> u32 {
+        self.traffic.load(Ordering::Relaxed)
+    }
+
+    /// Changes that, for as long as this revision lives.
+    pub(crate) fn set_traffic(&self, weight: u32) {
+        self.traffic.store(weight, Ordering::Relaxed);
     }
 
     /// Calls inside, and calls in line.
@@ -310,6 +322,7 @@ impl Service {
         metadata.insert("version".into(), self.declaration.version.to_string().into());
         metadata.insert("digest".into(), format!("sha256:{}", self.digest.hex()).into());
         metadata.insert("node".into(), node.into());
+        metadata.insert("traffic".into(), self.traffic().into());
         metadata.insert("module".into(), self.module.as_str().into());
         if !self.declaration.description.is_empty() {
             metadata.insert("description".into(), self.declaration.description.clone().into());

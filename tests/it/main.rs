@@ -33,5 +33,6 @@ mod shared_instances;
 mod stop;
 mod streams;
 mod swaps;
+mod versions;
 mod wasi;
 mod wire;

@@ -27,6 +27,7 @@ const LAYERS: &[(&[&str], Peers)] = &[
             "balance",
             "selector",
             "fleet",
+            "traffic",
         ],
         Peers::Free,
     ),

@@ -84,6 +84,9 @@ pub(crate) struct RemoteArgs {
 pub(crate) struct ServiceArgs {
     /// The name of the service
     pub(crate) name: String,
+    /// Which version, where several are live
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: Option<String>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

@@ -25,7 +25,7 @@ pub(super) fn services(args: &RemoteArgs) -> Result<(), Failure> {
         table.add_row([
             text(service, "/name"),
             text(service, "/version"),
-            "serving".to_owned(),
+            state(service),
             root(service),
             text(service, "/calls"),
             text(service, "/faults"),
@@ -47,9 +47,16 @@ pub(super) fn services(args: &RemoteArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a version does for callers who ask for none.
+fn state(service: &Value) -> String {
+    let is_warm = service.get("traffic") == Some(&json!(0));
+    if is_warm { "warm".to_owned() } else { "serving".to_owned() }
+}
+
 pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {
     let name = crate::path::encode(&args.name);
-    let detail = get(&args.remote, &format!("/admin/v1/services/{name}"))?;
+    let path = format!("/admin/v1/services/{name}{}", which(args.version.as_deref()));
+    let detail = get(&args.remote, &path)?;
     if args.remote.json {
         print(&detail.to_string());
         return Ok(());
@@ -73,11 +80,18 @@ pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {
         table.add_row([text(method, "/name"), text(method, "/type"), path]);
     }
     print(&table.to_string());
-    for figure in ["calls", "faults", "running", "waiting", "idle_instances", "isolation"] {
+    for figure in
+        ["traffic", "calls", "faults", "running", "waiting", "idle_instances", "isolation"]
+    {
         print(&format!("{figure}: {}", text(&detail, &format!("/{figure}"))));
     }
     print(&format!("limits: {}", detail.get("limits").unwrap_or(&Value::Null)));
     Ok(())
+}
+
+/// Says which version is meant.
+fn which(version: Option<&str>) -> String {
+    version.map_or_else(String::new, |text| format!("?version={}", crate::path::encode(text)))
 }
 
 pub(super) fn health(args: &RemoteArgs) -> Result<(), Failure> {

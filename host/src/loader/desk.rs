@@ -1,6 +1,7 @@
 //! The one task that owns the folder's state and the live table.
 
 mod jobs;
+mod orders;
 mod swap;
 mod view;
 
@@ -22,6 +23,8 @@ use crate::settings::Settings;
 use crate::telemetry::Announcer;
 use jobs::{Optimizing, Outcome};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use orders::Order;
+pub(crate) use orders::{Named, OrderError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -34,6 +37,7 @@ use tracing::warn;
 pub(crate) struct Desk {
     views: Snapshots<Vec<ModuleView>>,
     ready: watch::Receiver<bool>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Desk {
@@ -63,6 +67,7 @@ pub(crate) struct Loader {
     settling: Settling,
     events: Arc<Events>,
     results: (mpsc::Sender<Outcome>, mpsc::Receiver<Outcome>),
+    orders: mpsc::Receiver<Order>,
     views: Publisher<Vec<ModuleView>>,
     ready: watch::Sender<bool>,
     /// Files of the first scan that are not settled one way or the other.
@@ -132,7 +137,8 @@ impl Loader {
         };
         let (views, seen) = published(Vec::new());
         let ready = watch::Sender::new(false);
-        let desk = Desk { views: seen, ready: ready.subscribe() };
+        let (sender, orders) = Self::order_book();
+        let desk = Desk { views: seen, ready: ready.subscribe(), orders: sender };
         let loader = Self {
             workshop: Arc::new(workshop),
             live: tools.live,
@@ -147,6 +153,7 @@ impl Loader {
             settling: Settling::default(),
             events: Arc::default(),
             results: mpsc::channel(OUTCOMES_WAITING),
+            orders,
             views,
             ready,
             awaited: BTreeSet::new(),
@@ -169,6 +176,7 @@ impl Loader {
             tokio::select! {
                 () = stop.stopped() => return,
                 Some(outcome) = self.results.1.recv() => self.take_outcomes(outcome),
+                Some(order) = self.orders.recv() => self.take_order(order),
                 () = events.came.notified() => {
                     self.take_events();
                     self.scan(false);

@@ -207,6 +207,7 @@ impl Loader {
             parked.standing.service = service;
         } else if let Some(live) = module.live.as_ref().filter(|live| is_same(live)) {
             service.set_concurrency(live.standing.service.limits_now().concurrency);
+            service.set_traffic(live.standing.service.traffic());
             let live_since = live.live_since;
             let standing = Standing { service, batch: None };
             self.present(file, Revision { standing, load_ms, live_since });

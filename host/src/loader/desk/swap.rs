@@ -91,8 +91,7 @@ impl Loader {
             module.before.insert(0, before.view());
             module.before.truncate(HISTORY_MAX);
         }
-        let record = service.record(&self.domain, &self.node);
-        self.registry.put_local(&service.manifest.key, record);
+        self.list(&service);
         let verb = match &before {
             Some(_) if is_same => "optimized",
             Some(_) => "swapped",

@@ -1,0 +1,95 @@
+//! What the admin side asks of the loader, which alone changes what is live.
+
+use super::{Desk, Loader};
+use crate::live::{Unnamed, one};
+use crate::pool::Service;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
+
+/// A version of a service, as people name it.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) service: String,
+    /// Needed where several versions are live.
+    pub(crate) version: Option<String>,
+}
+
+/// One thing to do, and where to say what came of it.
+pub(super) struct Order {
+    named: Named,
+    task: Task,
+}
+
+enum Task {
+    Traffic { weight: u32, reply: Reply<()> },
+}
+
+type Reply<T> = oneshot::Sender<Result<T, OrderError>>;
+
+/// Why the loader does not do what it is asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum OrderError {
+    #[error(transparent)]
+    Unnamed(#[from] Unnamed),
+    #[error("the host is stopping")]
+    Stopping,
+}
+
+/// Orders that wait for the loader.
+pub(super) const ORDERS_WAITING: usize = 16;
+
+impl Desk {
+    /// Changes what a version weighs beside the others.
+    pub(crate) async fn set_traffic(&self, named: Named, weight: u32) -> Result<(), OrderError> {
+        self.order(named, |reply| Task::Traffic { weight, reply }).await
+    }
+
+    async fn order<T>(
+        &self,
+        named: Named,
+        task: impl FnOnce(Reply<T>) -> Task,
+    ) -> Result<T, OrderError> {
+        let (reply, replied) = oneshot::channel();
+        let order = Order { named, task: task(reply) };
+        self.orders.send(order).await.map_err(|_| OrderError::Stopping)?;
+        replied.await.unwrap_or(Err(OrderError::Stopping))
+    }
+}
+
+impl Loader {
+    /// The place where orders come in, and where they are given.
+    pub(super) fn order_book() -> (mpsc::Sender<Order>, mpsc::Receiver<Order>) {
+        mpsc::channel(ORDERS_WAITING)
+    }
+
+    pub(super) fn take_order(&mut self, order: Order) {
+        match order.task {
+            // Who asked may have left: what was asked is done all the same.
+            Task::Traffic { weight, reply } => {
+                let _ = reply.send(self.change_traffic(&order.named, weight));
+            }
+        }
+    }
+
+    fn change_traffic(&mut self, named: &Named, weight: u32) -> Result<(), OrderError> {
+        let service = self.named(named)?;
+        service.set_traffic(weight);
+        self.list(&service);
+        let (name, version) = (&service.declaration.name, &service.declaration.version);
+        info!(service = %name, %version, weight, "traffic changed");
+        Ok(())
+    }
+
+    fn named(&self, named: &Named) -> Result<Arc<Service>, Unnamed> {
+        let live = self.modules.values().filter_map(|module| module.live.as_ref());
+        let services = live.map(|revision| &revision.standing.service);
+        one(services, &named.service, named.version.as_deref()).cloned()
+    }
+
+    /// Lists a live service as it is now.
+    pub(super) fn list(&self, service: &Service) {
+        let record = service.record(&self.domain, &self.node);
+        self.registry.put_local(&service.manifest.key, record);
+    }
+}
