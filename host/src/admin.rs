@@ -76,6 +76,7 @@ pub(crate) fn router(admin: Admin, body_bytes_max: usize) -> Router {
         .route("/admin/v1/services/{name}", get(api::service))
         .route("/admin/v1/services/{name}/limits", patch(change::limits))
         .route("/admin/v1/services/{name}/traffic", patch(change::traffic))
+        .route("/admin/v1/services/{name}/rollback", post(change::rollback))
         .route("/admin/v1/endpoints", get(api::endpoints))
         .route("/admin/v1/modules", get(api::modules))
         .route("/admin/v1/health", get(api::health))

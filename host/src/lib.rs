@@ -37,6 +37,7 @@ mod publish;
 mod record;
 mod registry;
 mod route;
+mod sealed;
 mod selector;
 mod settings;
 mod telemetry;

@@ -28,6 +28,7 @@ mod kit;
 mod limits;
 mod new;
 mod registry;
+mod rollback;
 mod sessions;
 mod shared_instances;
 mod stop;

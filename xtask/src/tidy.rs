@@ -32,7 +32,17 @@ const LAYERS: &[(&[&str], Peers)] = &[
         Peers::Free,
     ),
     (
-        &["publish", "crew", "gate", "lane", "background", "cores", "telemetry", "outbound"],
+        &[
+            "publish",
+            "crew",
+            "gate",
+            "lane",
+            "background",
+            "cores",
+            "telemetry",
+            "outbound",
+            "sealed",
+        ],
         Peers::Strangers,
     ),
     (&["engine", "capability"], Peers::Free),

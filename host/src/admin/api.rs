@@ -79,8 +79,12 @@ pub(super) async fn services(AxumState(admin): AxumState<Admin>) -> Json<Value> 
         live.services().map(|service| ServiceView::of(service)).collect();
     let refused: Vec<ModuleView> =
         admin.desk.modules().iter().filter(|module| module.refusal.is_some()).cloned().collect();
+    let pinned: Vec<ModuleView> =
+        admin.desk.modules().iter().filter(|module| module.pinned.is_some()).cloned().collect();
     let external = external(&admin);
-    Json(json!({ "services": services, "external": external, "refused": refused }))
+    Json(json!({
+        "services": services, "external": external, "refused": refused, "pinned": pinned,
+    }))
 }
 
 /// Records of others, by key.

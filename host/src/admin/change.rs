@@ -3,7 +3,7 @@
 use super::{Admin, Refused, parse_body};
 use crate::limits::CONCURRENCY;
 use crate::live::{Unnamed, one};
-use crate::loader::{Named, OrderError};
+use crate::loader::{Named, OrderError, RolledBack};
 use crate::traffic::WEIGHTS;
 use ::http::StatusCode;
 use ::http::request::Parts;
@@ -60,6 +60,12 @@ impl From<OrderError> for Refused {
         let message = error.to_string();
         match error {
             OrderError::Unnamed(unnamed) => unnamed.into(),
+            OrderError::Loading { .. } => Self::new(StatusCode::CONFLICT, "loading", message),
+            OrderError::NothingBefore { .. } => {
+                Self::new(StatusCode::CONFLICT, "nothing-before", message)
+            }
+            OrderError::NotKept { .. } => Self::new(StatusCode::GONE, "not-kept", message),
+            OrderError::Refused { .. } => Self::new(StatusCode::CONFLICT, "refused", message),
             OrderError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message),
         }
     }
@@ -94,6 +100,15 @@ pub(super) async fn traffic(
     let named = Named { service, version: which.version };
     admin.desk.set_traffic(named, weight).await?;
     Ok(Json(json!({ "traffic": traffic })))
+}
+
+/// Brings back the revision before.
+pub(super) async fn rollback(
+    AxumState(admin): AxumState<Admin>,
+    Path(service): Path<String>,
+    which: Which,
+) -> Result<Json<RolledBack>, Refused> {
+    Ok(Json(admin.desk.roll_back(Named { service, version: which.version }).await?))
 }
 
 fn read<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Refused> {

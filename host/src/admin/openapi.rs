@@ -47,6 +47,16 @@ pub(super) async fn openapi() -> Json<Value> {
     } });
     let limits = change("Changes limits of a live revision", "concurrency", &CONCURRENCY);
     let traffic = change("Changes what a live version weighs beside others", "traffic", &WEIGHTS);
+    let rollback = json!({ "post": {
+        "summary": "Brings back the revision before, until the file's content changes",
+        "parameters": parameters(),
+        "responses": {
+            "200": { "description": "from what and to what it went back" },
+            "404": { "description": "no such service or version" },
+            "409": { "description": "it cannot be done: the text says why" },
+            "410": { "description": "the revision before is no longer kept" },
+        },
+    } });
     let call = json!({ "post": {
         "summary": "Calls a method of a service, as the command line does",
         "requestBody": { "required": true, "content": { "application/json": { "schema": {
@@ -69,6 +79,7 @@ pub(super) async fn openapi() -> Json<Value> {
             "/admin/v1/services/{name}": service,
             "/admin/v1/services/{name}/limits": limits,
             "/admin/v1/services/{name}/traffic": traffic,
+            "/admin/v1/services/{name}/rollback": rollback,
             "/admin/v1/endpoints": get("Endpoints of services that were called by name"),
             "/admin/v1/modules": get("Every module of the folder, with its revisions"),
             "/admin/v1/health": get("How the host fares"),

@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Services(RemoteArgs),
     /// Show one service: methods, limits, figures
     Service(ServiceArgs),
+    /// Bring back the revision before, until the file's content changes
+    Rollback(ServiceArgs),
     /// Call a method of a service
     Call(CallArgs),
     /// Show how a host fares

@@ -7,7 +7,7 @@ use crate::outbound::{self, Outbound};
 use bytes::Bytes;
 use comfy_table::{ContentArrangement, Table, presets};
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -41,6 +41,9 @@ pub(super) fn services(args: &RemoteArgs) -> Result<(), Failure> {
         }
     }
     print(&table.to_string());
+    for module in array(&listing, "/pinned") {
+        print(&format!("pinned {}: {}", text(module, "/file"), text(module, "/pinned")));
+    }
     for module in array(&listing, "/refused") {
         print(&format!("refused {}: {}", text(module, "/file"), text(module, "/refusal")));
     }
@@ -163,9 +166,33 @@ fn write_out(bytes: &[u8]) -> Result<(), Failure> {
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::failed)
 }
 
+/// Brings back the revision before.
+pub(super) fn rollback(args: &ServiceArgs) -> Result<(), Failure> {
+    let (name, version) = (crate::path::encode(&args.name), which(args.version.as_deref()));
+    let path = format!("/admin/v1/services/{name}/rollback{version}");
+    let done = ask(&args.remote, Method::POST, &path)?;
+    if args.remote.json {
+        print(&done.to_string());
+        return Ok(());
+    }
+    let revision = |at: &str| {
+        let digest = text(&done, &format!("/{at}/digest"));
+        let short = digest.get(..15).unwrap_or(&digest);
+        format!("{} ({short}…)", text(&done, &format!("/{at}/version")))
+    };
+    let service = text(&done, "/service");
+    print(&format!("rolled back {service} from {} to {}", revision("from"), revision("to")));
+    Ok(())
+}
+
 fn get(args: &RemoteArgs, path: &str) -> Result<Value, Failure> {
+    ask(args, Method::GET, path)
+}
+
+fn ask(args: &RemoteArgs, verb: Method, path: &str) -> Result<Value, Failure> {
     block_on(async {
-        let request = Request::get(address(args, path)?).body(outbound::empty());
+        let builder = Request::builder().method(verb).uri(address(args, path)?);
+        let request = builder.body(outbound::empty());
         let response = send(args, request).await?;
         if response.status() != StatusCode::OK {
             return Err(refusal(response).await);

@@ -1,5 +1,6 @@
 //! The one task that owns the folder's state and the live table.
 
+mod back;
 mod jobs;
 mod orders;
 mod swap;
@@ -8,11 +9,13 @@ mod view;
 use super::events::{Events, Noted};
 use super::folder::{Folder, Stamp, is_of_a_module, manifest_of};
 use super::job::{JOBS_AT_ONCE, Workshop};
+use super::past::Past;
 use super::plan::Standing;
 use super::settle::{QUIET, Settling, Verdict};
 use super::{ModuleView, RESCAN, RevisionView};
 use crate::call::Neighbours;
 use crate::crew::{Crew, StopSignal};
+use crate::digest::Digest;
 use crate::engine::{Engine, Slots};
 use crate::lane::Lane;
 use crate::limits::HostLimits;
@@ -24,7 +27,7 @@ use crate::telemetry::Announcer;
 use jobs::{Optimizing, Outcome};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use orders::Order;
-pub(crate) use orders::{Named, OrderError};
+pub(crate) use orders::{Named, OrderError, RolledBack};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -55,6 +58,7 @@ impl Desk {
 /// The loader, before it runs.
 pub(crate) struct Loader {
     workshop: Arc<Workshop>,
+    past: Arc<Past>,
     live: Publisher<Live>,
     registry: Arc<Registry>,
     announcer: Announcer,
@@ -100,6 +104,8 @@ struct Module {
 #[derive(Clone)]
 struct Revision {
     standing: Standing,
+    /// What the file held that led to it.
+    file: Digest,
     load_ms: u64,
     live_since: SystemTime,
 }
@@ -112,6 +118,7 @@ const OUTCOMES_WAITING: usize = 64;
 /// What the loader works with.
 pub(crate) struct Tools {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) past: Arc<Past>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) live: Publisher<Live>,
     pub(crate) registry: Arc<Registry>,
@@ -128,6 +135,7 @@ impl Loader {
         let workshop = Workshop {
             folder,
             engine: tools.engine,
+            past: Some(tools.past.clone()),
             limits,
             neighbours: tools.neighbours,
             slots: tools.slots,
@@ -141,6 +149,7 @@ impl Loader {
         let desk = Desk { views: seen, ready: ready.subscribe(), orders: sender };
         let loader = Self {
             workshop: Arc::new(workshop),
+            past: tools.past,
             live: tools.live,
             registry: tools.registry,
             announcer: tools.announcer,
@@ -331,7 +340,8 @@ impl Loader {
     }
 
     fn render(&mut self) {
-        let views = self.modules.iter().map(|(file, module)| module.view(file)).collect();
+        let views =
+            self.modules.iter().map(|(file, module)| module.view(file, &self.past)).collect();
         drop(self.views.publish(views));
     }
 }

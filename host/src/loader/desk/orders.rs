@@ -3,6 +3,7 @@
 use super::{Desk, Loader};
 use crate::live::{Unnamed, one};
 use crate::pool::Service;
+use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
@@ -23,17 +24,62 @@ pub(super) struct Order {
 
 enum Task {
     Traffic { weight: u32, reply: Reply<()> },
+    RollBack { reply: Reply<RolledBack> },
 }
 
-type Reply<T> = oneshot::Sender<Result<T, OrderError>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, OrderError>>;
 
 /// Why the loader does not do what it is asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OrderError {
     #[error(transparent)]
     Unnamed(#[from] Unnamed),
+    #[error("{file} is being loaded; try again when that is done")]
+    Loading { file: String },
+    #[error("nothing was live before the live revision of service {service}, as far as is known")]
+    NothingBefore { service: String },
+    #[error(
+        "the revision before, version {version} of service {service}, is no longer kept; \
+         deploy its file again, and raise limits.revisions_mib_max to keep more"
+    )]
+    NotKept { service: String, version: String },
+    #[error("the revision before cannot be served: {reason}")]
+    Refused { reason: String },
     #[error("the host is stopping")]
     Stopping,
+}
+
+/// What a rollback did.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct RolledBack {
+    pub(crate) service: String,
+    pub(crate) from: RevisionName,
+    pub(crate) to: RevisionName,
+}
+
+/// A revision as people tell it from others.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct RevisionName {
+    version: String,
+    digest: String,
+}
+
+impl RolledBack {
+    pub(super) fn between(from: &Service, to: &Service) -> Self {
+        let service = to.declaration.name.to_string();
+        let name = |service: &Service| RevisionName {
+            version: service.declaration.version.to_string(),
+            digest: format!("sha256:{}", service.digest.hex()),
+        };
+        Self { service, from: name(from), to: name(to) }
+    }
+}
+
+impl fmt::Display for RevisionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = self.digest.get(..15).unwrap_or(&self.digest);
+        write!(f, "{} ({short}…)", self.version)
+    }
 }
 
 /// Orders that wait for the loader.
@@ -43,6 +89,11 @@ impl Desk {
     /// Changes what a version weighs beside the others.
     pub(crate) async fn set_traffic(&self, named: Named, weight: u32) -> Result<(), OrderError> {
         self.order(named, |reply| Task::Traffic { weight, reply }).await
+    }
+
+    /// Brings back the revision before, and tells when callers find it.
+    pub(crate) async fn roll_back(&self, named: Named) -> Result<RolledBack, OrderError> {
+        self.order(named, |reply| Task::RollBack { reply }).await
     }
 
     async fn order<T>(
@@ -69,6 +120,7 @@ impl Loader {
             Task::Traffic { weight, reply } => {
                 let _ = reply.send(self.change_traffic(&order.named, weight));
             }
+            Task::RollBack { reply } => self.roll_back(&order.named, reply),
         }
     }
 
@@ -81,7 +133,7 @@ impl Loader {
         Ok(())
     }
 
-    fn named(&self, named: &Named) -> Result<Arc<Service>, Unnamed> {
+    pub(super) fn named(&self, named: &Named) -> Result<Arc<Service>, Unnamed> {
         let live = self.modules.values().filter_map(|module| module.live.as_ref());
         let services = live.map(|revision| &revision.standing.service);
         one(services, &named.service, named.version.as_deref()).cloned()
