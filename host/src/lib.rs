@@ -44,6 +44,7 @@ mod telemetry;
 mod traffic;
 mod travel;
 mod window;
+mod withdraw;
 
 pub use app::{BuildError, Host};
 pub use crew::Report;

@@ -10,6 +10,7 @@ mod demote;
 mod instances;
 mod session_log;
 mod shared;
+mod tally;
 
 use crate::background::Background;
 use crate::call::{Answer, Call, CallContext, CallHead, Hop};
@@ -29,9 +30,10 @@ use http::Uri;
 use instances::{Instances, Kept, Lent};
 use session_log::SessionLog;
 use shared::SharedInstances;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tally::Counts;
 use tokio::time::Instant;
 
 /// A live revision of a service.
@@ -45,18 +47,12 @@ pub(crate) struct Service {
     pub(crate) registration: String,
     pub(crate) counts: Counts,
     traffic: AtomicU32,
+    withdrawn: OnceLock<String>,
     /// One for each method, by its index.
     hops: Vec<Arc<Hop>>,
     gate: Gate,
     supply: Supply,
     crew: Crew,
-}
-
-/// What a service has done.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) calls: AtomicU64,
-    pub(crate) faults: AtomicU64,
 }
 
 enum Supply {
@@ -129,6 +125,7 @@ impl Service {
             digest: parts.digest,
             tier: parts.tier,
             traffic: AtomicU32::new(parts.manifest.traffic),
+            withdrawn: OnceLock::new(),
             manifest: parts.manifest,
             registration: parts.registration,
             counts: Counts::default(),
@@ -161,6 +158,18 @@ impl Service {
     /// Changes that, for as long as this revision lives.
     pub(crate) fn set_traffic(&self, weight: u32) {
         self.traffic.store(weight, Ordering::Relaxed);
+    }
+
+    /// Takes it out of traffic, for as long as this revision lives.
+    pub(crate) fn withdraw(&self, reason: String) {
+        self.set_traffic(0);
+        // The first reason stands.
+        let _ = self.withdrawn.set(reason);
+    }
+
+    /// Why it was taken out of traffic.
+    pub(crate) fn withdrawn(&self) -> Option<&str> {
+        self.withdrawn.get().map(String::as_str)
     }
 
     /// Calls inside, and calls in line.
@@ -205,9 +214,7 @@ impl Service {
             Supply::Instances(instances) => self.enter(instances, call, hop, permit).await,
             Supply::Shared(shared) => self.share(shared, call, hop, permit).await,
         };
-        if outcome.is_err() {
-            self.counts.faults.fetch_add(1, Ordering::Relaxed);
-        }
+        self.counts.ended(&outcome);
         if let Some(log) = log {
             log.end(&outcome);
         }

@@ -37,3 +37,4 @@ mod swaps;
 mod versions;
 mod wasi;
 mod wire;
+mod withdraw;

@@ -28,6 +28,7 @@ const LAYERS: &[(&[&str], Peers)] = &[
             "selector",
             "fleet",
             "traffic",
+            "withdraw",
         ],
         Peers::Free,
     ),

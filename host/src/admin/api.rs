@@ -29,6 +29,9 @@ pub(super) struct ServiceView {
     registration: String,
     /// What it weighs beside other versions.
     traffic: u32,
+    /// Why it was taken out of traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawn: Option<String>,
     methods: usize,
     calls: u64,
     faults: u64,
@@ -63,6 +66,7 @@ impl ServiceView {
             key: service.manifest.key.to_string(),
             registration: service.registration.clone(),
             traffic: service.traffic(),
+            withdrawn: service.withdrawn().map(str::to_owned),
             methods: declaration.methods.len(),
             calls: service.counts.calls.load(Relaxed),
             faults: service.counts.faults.load(Relaxed),

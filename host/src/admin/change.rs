@@ -60,6 +60,7 @@ impl From<OrderError> for Refused {
         let message = error.to_string();
         match error {
             OrderError::Unnamed(unnamed) => unnamed.into(),
+            OrderError::Withdrawn { .. } => Self::new(StatusCode::CONFLICT, "withdrawn", message),
             OrderError::Loading { .. } => Self::new(StatusCode::CONFLICT, "loading", message),
             OrderError::NothingBefore { .. } => {
                 Self::new(StatusCode::CONFLICT, "nothing-before", message)

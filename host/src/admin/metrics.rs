@@ -23,12 +23,15 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     let waiting = admin.client.waiting();
     one(&mut text, "picolet_client_waiting", "Calls that wait for an endpoint.", waiting);
     type Read = fn(&Service) -> u64;
-    let families: [(&str, &str, &str, Read); 6] = [
+    let families: [(&str, &str, &str, Read); 7] = [
         ("picolet_service_calls_total", "counter", "Calls that were let in.", |service| {
             service.counts.calls.load(Relaxed)
         }),
         ("picolet_service_faults_total", "counter", "Calls that ended in a fault.", |service| {
             service.counts.faults.load(Relaxed)
+        }),
+        ("picolet_service_failures_total", "counter", "Calls that failed.", |service| {
+            service.counts.failures.load(Relaxed)
         }),
         ("picolet_service_traffic", "gauge", "Weight beside other versions.", |service| {
             u64::from(service.traffic())

@@ -41,6 +41,12 @@ pub(super) fn services(args: &RemoteArgs) -> Result<(), Failure> {
         }
     }
     print(&table.to_string());
+    for service in array(&listing, "/services") {
+        if service.get("withdrawn").is_some() {
+            let (name, version) = (text(service, "/name"), text(service, "/version"));
+            print(&format!("withdrawn {name} {version}: {}", text(service, "/withdrawn")));
+        }
+    }
     for module in array(&listing, "/pinned") {
         print(&format!("pinned {}: {}", text(module, "/file"), text(module, "/pinned")));
     }
@@ -53,7 +59,12 @@ pub(super) fn services(args: &RemoteArgs) -> Result<(), Failure> {
 /// What a version does for callers who ask for none.
 fn state(service: &Value) -> String {
     let is_warm = service.get("traffic") == Some(&json!(0));
-    if is_warm { "warm".to_owned() } else { "serving".to_owned() }
+    let state = match service.get("withdrawn") {
+        Some(_) => "withdrawn",
+        None if is_warm => "warm",
+        None => "serving",
+    };
+    state.to_owned()
 }
 
 pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 mod back;
 mod jobs;
+mod judge;
 mod orders;
 mod swap;
 mod view;
@@ -25,6 +26,7 @@ use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::telemetry::Announcer;
 use jobs::{Optimizing, Outcome};
+use judge::Conduct;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use orders::Order;
 pub(crate) use orders::{Named, OrderError, RolledBack};
@@ -79,6 +81,7 @@ pub(crate) struct Loader {
     batch: u64,
     modules_seen: u64,
     look_again: Option<Instant>,
+    judge_at: Option<Instant>,
 }
 
 /// A file of the folder.
@@ -99,6 +102,8 @@ struct Module {
     refusal: Option<String>,
     before: Vec<RevisionView>,
     missing_since: Option<Instant>,
+    /// What is known of how it fails.
+    conduct: Conduct,
 }
 
 #[derive(Clone)]
@@ -169,6 +174,7 @@ impl Loader {
             batch: 0,
             modules_seen: 0,
             look_again: None,
+            judge_at: None,
         };
         (loader, desk)
     }
@@ -185,6 +191,9 @@ impl Loader {
             tokio::select! {
                 () = stop.stopped() => return,
                 Some(outcome) = self.results.1.recv() => self.take_outcomes(outcome),
+                () = sleep_until(self.judge_at.unwrap_or(next)), if self.judge_at.is_some() => {
+                    self.judge_versions();
+                }
                 Some(order) = self.orders.recv() => self.take_order(order),
                 () = events.came.notified() => {
                     self.take_events();

@@ -150,7 +150,7 @@ impl Workshop {
         let host = self.guest_host(declaration.name.as_str(), sound);
         let (world, isolation) = (sound.verified.world, sound.manifest.isolation);
         let prepared = self.engine.prepare(compiled, world, isolation, host)?;
-        Ok(Service::new(Parts {
+        let service = Service::new(Parts {
             module: sound.module.clone(),
             declaration,
             digest: sound.digest,
@@ -160,7 +160,12 @@ impl Workshop {
             prepared,
             slots: self.slots.clone(),
             crew: self.crew.clone(),
-        }))
+        });
+        let past = self.past.as_ref();
+        if let Some(why) = past.and_then(|past| past.withdrawn(&sound.module, &sound.digest)) {
+            service.withdraw(why);
+        }
+        Ok(service)
     }
 
     fn read(&self, file: &str) -> Result<Sound, Refusal> {

@@ -11,6 +11,15 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Journal {
     revisions: Vec<Entry>,
     pin: Option<Pin>,
+    #[serde(default)]
+    withdrawn: Option<Withdrawn>,
+}
+
+/// A revision that is live and was taken out of traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Withdrawn {
+    digest: String,
+    why: String,
 }
 
 /// A revision that was live.
@@ -49,6 +58,7 @@ impl Journal {
     /// A revision went live that a file with this content leads to. What came
     /// after the one that is replaced is forgotten: it was rolled back.
     pub(super) fn went_live(&mut self, entry: Entry, file: &Digest) {
+        self.withdrawn = self.withdrawn.take().filter(|known| known.digest == entry.digest);
         if self.pin_of(file).is_some_and(|pin| pin.to == entry.digest) {
             return;
         }
@@ -66,6 +76,17 @@ impl Journal {
     /// From now on this revision is live in place of a file with this content.
     pub(super) fn roll_back(&mut self, file: &Digest, to: &Digest, why: String) {
         self.pin = Some(Pin { file: file.hex(), to: to.hex(), why });
+    }
+
+    /// A revision was taken out of traffic.
+    pub(super) fn withdraw(&mut self, digest: &Digest, why: String) {
+        self.withdrawn = Some(Withdrawn { digest: digest.hex(), why });
+    }
+
+    /// Why a revision was taken out of traffic.
+    pub(super) fn withdrawn(&self, digest: &Digest) -> Option<&str> {
+        let known = self.withdrawn.as_ref().filter(|known| known.digest == digest.hex());
+        known.map(|known| known.why.as_str())
     }
 
     /// Whether a revision may be gone back to.
@@ -121,6 +142,21 @@ mod tests {
         let known: String = journal.digests().map(letter).collect();
         let pin = if journal.pin_of(&digest(file)).is_some() { "pinned" } else { "free" };
         assert_eq!(format!("{live} of {known} {pin}"), expected, "{steps}");
+    }
+
+    #[test]
+    fn what_was_withdrawn_stays_so_until_other_content_is_live() {
+        let mut journal = Journal::default();
+        let entry = |name| Entry { digest: digest(name).hex(), version: "1.0.0".into() };
+        journal.went_live(entry('a'), &digest('a'));
+        journal.withdraw(&digest('a'), "it failed".into());
+        journal.went_live(entry('a'), &digest('a'));
+        assert_eq!(journal.withdrawn(&digest('a')), Some("it failed"));
+        journal.went_live(entry('b'), &digest('b'));
+        assert_eq!(
+            (journal.withdrawn(&digest('a')), journal.withdrawn(&digest('b'))),
+            (None, None)
+        );
     }
 
     #[test]

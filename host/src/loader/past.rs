@@ -94,6 +94,16 @@ impl Past {
         }
     }
 
+    /// A revision was taken out of traffic.
+    pub(super) fn withdraw(&self, module: &Name, digest: &Digest, why: &str) {
+        self.change(module, |journal| journal.withdraw(digest, why.to_owned()));
+    }
+
+    /// Why a revision was taken out of traffic.
+    pub(super) fn withdrawn(&self, module: &Name, digest: &Digest) -> Option<String> {
+        self.lock().get(module.as_str())?.journal.withdrawn(digest).map(str::to_owned)
+    }
+
     /// Whether a revision can be made again.
     pub(super) fn holds(&self, module: &Name, digest: &Digest) -> bool {
         self.files.touch(&file_name(module, &digest.hex()))

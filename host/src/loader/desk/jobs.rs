@@ -236,6 +236,9 @@ impl Loader {
         } else if let Some(live) = module.live.as_ref().filter(|live| is_same(live)) {
             service.set_concurrency(live.standing.service.limits_now().concurrency);
             service.set_traffic(live.standing.service.traffic());
+            if let Some(reason) = live.standing.service.withdrawn() {
+                service.withdraw(reason.to_owned());
+            }
             let (content, live_since) = (live.file, live.live_since);
             let standing = Standing { service, batch: None };
             self.present(file, Revision { standing, file: content, load_ms, live_since });

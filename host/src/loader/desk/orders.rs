@@ -34,6 +34,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, OrderError>>;
 pub(crate) enum OrderError {
     #[error(transparent)]
     Unnamed(#[from] Unnamed),
+    #[error("this version of service {service} was withdrawn, {reason}; save other content")]
+    Withdrawn { service: String, reason: String },
     #[error("{file} is being loaded; try again when that is done")]
     Loading { file: String },
     #[error("nothing was live before the live revision of service {service}, as far as is known")]
@@ -126,6 +128,10 @@ impl Loader {
 
     fn change_traffic(&mut self, named: &Named, weight: u32) -> Result<(), OrderError> {
         let service = self.named(named)?;
+        if let Some(reason) = service.withdrawn() {
+            let (service, reason) = (service.declaration.name.to_string(), reason.to_owned());
+            return Err(OrderError::Withdrawn { service, reason });
+        }
         service.set_traffic(weight);
         self.list(&service);
         let (name, version) = (&service.declaration.name, &service.declaration.version);
@@ -134,9 +140,12 @@ impl Loader {
     }
 
     pub(super) fn named(&self, named: &Named) -> Result<Arc<Service>, Unnamed> {
+        one(self.live_services(), &named.service, named.version.as_deref()).cloned()
+    }
+
+    pub(super) fn live_services(&self) -> impl Iterator<Item = &Arc<Service>> {
         let live = self.modules.values().filter_map(|module| module.live.as_ref());
-        let services = live.map(|revision| &revision.standing.service);
-        one(services, &named.service, named.version.as_deref()).cloned()
+        live.map(|revision| &revision.standing.service)
     }
 
     /// Lists a live service as it is now.

@@ -2,6 +2,7 @@
 
 use super::super::Refusal;
 use super::super::plan::{Plan, Standing, admit, admit_together, without};
+use super::judge::Conduct;
 use super::{HISTORY_MAX, Loader, Revision};
 use crate::live::Live;
 use crate::name::Name;
@@ -94,6 +95,16 @@ impl Loader {
         }
         let version = service.declaration.version.to_string();
         self.past.went_live(&service.module, &service.digest, version, &file);
+        let is_pinned = self.past.pin(&service.module, &service.digest).is_some();
+        match &before {
+            // The same content goes on.
+            Some(_) if is_same => (),
+            Some(before) if !is_pinned => {
+                module.conduct = Conduct::after(&before.standing.service, self.started.elapsed());
+            }
+            _ => module.conduct = Conduct::default(),
+        }
+        self.watch_over(&service);
         self.list(&service);
         let verb = match &before {
             Some(_) if is_same => "optimized",
