@@ -3,8 +3,10 @@
 
 mod api;
 mod call;
+mod change;
 mod guard;
 mod metrics;
+mod openapi;
 mod pico;
 
 use crate::call::RequestIds;
@@ -72,12 +74,14 @@ pub(crate) fn router(admin: Admin, body_bytes_max: usize) -> Router {
         .merge(pico::routes())
         .route("/admin/v1/services", get(api::services))
         .route("/admin/v1/services/{name}", get(api::service))
-        .route("/admin/v1/services/{name}/limits", patch(api::change_limits))
+        .route("/admin/v1/services/{name}/limits", patch(change::limits))
+        .route("/admin/v1/services/{name}/traffic", patch(change::traffic))
+        .route("/admin/v1/services/{name}/rollback", post(change::rollback))
         .route("/admin/v1/endpoints", get(api::endpoints))
         .route("/admin/v1/modules", get(api::modules))
         .route("/admin/v1/health", get(api::health))
         .route("/admin/v1/call", post(call::call))
-        .route("/admin/v1/openapi.json", get(api::openapi))
+        .route("/admin/v1/openapi.json", get(openapi::openapi))
         .route("/metrics", get(metrics::metrics))
         .route("/healthcheck", get(healthcheck))
         .route("/livez", get(|| async { "ok\n" }))

@@ -11,7 +11,7 @@ use crate::crew::{Crew, Report};
 use crate::engine::{Cache, Compiler, Engine, Slots};
 use crate::http::{Connections, Front, Ground, bind};
 use crate::live::Live;
-use crate::loader::{Desk, Loader, Tools};
+use crate::loader::{Desk, Loader, Past, Tools};
 use crate::outbound::Outbound;
 use crate::publish::published;
 use crate::registry::Registry;
@@ -77,6 +77,8 @@ impl Host {
             Engine::new(&limits, compiler, Some(cache))
                 .map_err(|error| BuildError::Engine(error.to_string()))?,
         );
+        let past = Past::open(&settings.state, &settings.folder, limits.revisions_mib_max << 20)
+            .map_err(|source| BuildError::State { folder: settings.state.clone(), source })?;
         let slots = Slots::new(limits.instances_max);
         let (outer, inner) = (Crew::default(), Crew::default());
         let outbound = Outbound::default();
@@ -91,6 +93,7 @@ impl Host {
         let front = Front::new(ground, limits);
         let tools = Tools {
             engine,
+            past: Arc::new(past),
             slots,
             live: publisher,
             registry: registry.clone(),

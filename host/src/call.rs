@@ -125,6 +125,11 @@ impl RequestIds {
 }
 
 impl RequestId {
+    /// Bits that differ from request to request, evenly distributed.
+    pub(crate) fn bits(&self) -> u64 {
+        self.number
+    }
+
     /// The same under another trace.
     pub(crate) fn under(&self, traceparent: &str) -> Self {
         Self { given_trace: Some(Arc::from(traceparent)), ..self.clone() }

@@ -40,6 +40,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(inspect) => inspect::inspect(&inspect),
         Command::Services(command) => remote::services(&command),
         Command::Service(command) => remote::service(&command),
+        Command::Rollback(command) => remote::rollback(&command),
         Command::Call(command) => remote::call(&command),
         Command::Health(command) => remote::health(&command),
         Command::CompileWorker { mib_max, seconds_max, baseline } => {

@@ -7,6 +7,7 @@ mod here;
 mod line;
 mod options;
 mod remote;
+mod versions;
 
 pub(crate) use fleets::EndpointState;
 
@@ -29,11 +30,17 @@ use std::sync::Arc;
 
 /// Finds services of this host.
 pub(crate) trait Locals: Send + Sync {
-    /// The live service of this name.
-    fn find(&self, name: &str) -> Option<Arc<Service>>;
+    /// The live version of a service that has this registration.
+    fn find(&self, name: &str, registration: &str) -> Option<Arc<Service>>;
 
-    /// The service and the method that answer a request, with its parameters.
-    fn resolve(&self, verb: &Method, path: &str) -> Result<(Arc<Service>, u32, Params), Fault>;
+    /// The method of a version that answers a request, with its parameters, and
+    /// the service as it is live now: it may have been replaced.
+    fn resolve(
+        &self,
+        within: &Service,
+        verb: &Method,
+        path: &str,
+    ) -> Result<(Arc<Service>, u32, Params), Fault>;
 }
 
 /// Makes calls. Clones share what they know.

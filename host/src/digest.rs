@@ -19,6 +19,18 @@ impl Digest {
         Self(hash.finalize().into())
     }
 
+    /// Reads what [`Digest::hex`] writes.
+    pub(crate) fn parse(hex: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if hex.len() != 2 * bytes.len() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(hex.get(2 * index..2 * index + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// All 64 hexadecimal digits.
     pub(crate) fn hex(&self) -> String {
         hex(&self.0)
@@ -57,6 +69,9 @@ mod tests {
         let digest = Digest::of(&[b"abc"]);
         let short = format!("sha256:{}…", &digest.hex()[..8]);
         assert_eq!((digest.hex().len(), digest.to_string()), (64, short));
+        assert_eq!(Digest::parse(&digest.hex()), Some(digest));
+        assert_eq!(Digest::parse(&digest.hex()[1..]), None);
+        assert_eq!(Digest::parse(&"+1".repeat(32)), None);
         assert_ne!(Digest::of(&[b"ab", b"c"]), Digest::of(&[b"a", b"bc"]));
     }
 }

@@ -68,6 +68,11 @@ pub(crate) enum Fault {
     OutboundLimit { outbound: usize },
     #[error("service {service} has no endpoint of {wanted}")]
     NoSuchEndpoint { service: String, wanted: String },
+    #[error(
+        "service {service} takes no traffic here: all versions that could answer are set to 0 or \
+         were withdrawn; ask for one by version, or give one of them traffic"
+    )]
+    NoTraffic { service: String },
     #[error("no endpoint of service {service} may be called now, these are down: {endpoints}")]
     NoEndpoint { service: String, endpoints: String },
     #[error(
@@ -138,6 +143,7 @@ impl Fault {
             Self::HostOverloaded => (503, "host-overloaded"),
             Self::OutboundLimit { .. } => (503, "outbound-limit"),
             Self::NoSuchEndpoint { .. } => (404, "no-such-endpoint"),
+            Self::NoTraffic { .. } => (503, "no-traffic"),
             Self::NoEndpoint { .. } => (503, "no-endpoint"),
             Self::AllRest { due_ms, .. } => {
                 return Reply { retry_after: Some(seconds_up(*due_ms)), ..reply(503, "resting") };

@@ -29,10 +29,13 @@ use crate::live::{Live, Target};
 use crate::pool::Served;
 use crate::publish::Snapshots;
 use crate::registry::Registry;
-use crate::travel;
-use ::http::{Method, Request, Response};
+use crate::selector::read_requirement;
+use crate::traffic::Asked;
+use crate::travel::{self, VERSION};
+use ::http::{HeaderMap, Method, Request, Response};
 use hyper::body::{Body as _, Incoming};
 use respond::Respond;
+use semver::VersionReq;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -176,7 +179,9 @@ impl Front {
 
     /// Finds the route of a call and captures its parameters.
     fn find(&self, call: &mut Call) -> Result<Target, Away> {
-        match self.live.peek().resolve(&call.head.verb, call.head.uri.path()) {
+        let version = version(&call.head.headers)?;
+        let asked = Asked { version, random: call.context.request_id.bits() };
+        match self.live.peek().resolve(&call.head.verb, call.head.uri.path(), &asked) {
             Ok((target, params)) => {
                 call.head.params = params;
                 Ok(target)
@@ -187,6 +192,14 @@ impl Front {
             Err(fault) => Err(Away::Fault(fault)),
         }
     }
+}
+
+/// The version that a request asks for.
+fn version(headers: &HeaderMap) -> Result<Option<VersionReq>, Fault> {
+    let Some(value) = headers.get(VERSION) else { return Ok(None) };
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let wanted = read_requirement(&text);
+    wanted.map(Some).map_err(|error| Fault::BadCall { message: error.to_string() })
 }
 
 /// A request that gets no answer of a service.

@@ -37,11 +37,14 @@ mod publish;
 mod record;
 mod registry;
 mod route;
+mod sealed;
 mod selector;
 mod settings;
 mod telemetry;
+mod traffic;
 mod travel;
 mod window;
+mod withdraw;
 
 pub use app::{BuildError, Host};
 pub use crew::Report;

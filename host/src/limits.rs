@@ -54,6 +54,8 @@ pub(crate) struct HostLimits {
     pub methods_max: usize,
     /// Bytes kept of compiled modules on disk.
     pub cache_mib_max: u64,
+    /// Modules kept on disk for a rollback, all together.
+    pub revisions_mib_max: u64,
     /// Instances at once, over all services.
     pub instances_max: u32,
     /// Services in a chain of calls.
@@ -91,6 +93,7 @@ impl HostLimits {
         describe_ms_max: 1_000,
         methods_max: 1_000,
         cache_mib_max: 1_024,
+        revisions_mib_max: 1_024,
         instances_max: 2_048,
         call_depth_max: 8,
         records_max: 10_000,

@@ -10,12 +10,15 @@ mod events;
 mod folder;
 mod inspect;
 mod job;
+mod journal;
+mod past;
 mod plan;
 mod settle;
 mod verify;
 
-pub(crate) use desk::{Desk, Loader, Tools};
+pub(crate) use desk::{Desk, Loader, Named, OrderError, RolledBack, Tools};
 pub(crate) use inspect::{Inspection, inspect};
+pub(crate) use past::Past;
 
 use crate::declaration::DeclarationError;
 use crate::digest::Digest;
@@ -54,6 +57,10 @@ pub(crate) enum Refusal {
     Declaration(#[from] DeclarationError),
     #[error("{over} is taken by {with}")]
     Conflict { over: String, with: String },
+    #[error(
+        "revision {0} is to be live again and is no longer kept; save other content to have that served"
+    )]
+    NotKept(Digest),
     #[error("loading it failed inside the host")]
     Lost,
 }
@@ -92,6 +99,9 @@ pub(crate) struct ModuleView {
     /// Why the newest content is not served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refusal: Option<String>,
+    /// Why something else than the file's content is live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pinned: Option<String>,
     /// Revisions, the live one first.
     pub(crate) revisions: Vec<RevisionView>,
 }

@@ -4,7 +4,10 @@ use crate::keys::{Complaint, Keys, show};
 use crate::limits::{CONCURRENCY, ModuleLimits};
 use crate::name::Name;
 use crate::route::{Pattern, Verb, check_root};
+use crate::traffic;
+use crate::withdraw::Rule;
 use semver::Version;
+use std::time::Duration;
 use toml::Value;
 
 /// What a manifest says. Absent keys are absent here: what a module declares
@@ -21,6 +24,10 @@ pub(crate) struct Manifest {
     /// Services it may call: names, or beginnings of names followed by `*`.
     pub(crate) calls: Vec<String>,
     pub isolation: Isolation,
+    /// What it weighs beside other versions of its service.
+    pub(crate) traffic: u32,
+    /// When it is taken out of traffic by itself.
+    pub(crate) withdraw: Option<Rule>,
     /// Whether code that compiles quickly serves until better code is there;
     /// as the settings say when absent.
     pub(crate) fast_reload: Option<bool>,
@@ -58,6 +65,8 @@ impl Default for Manifest {
             key: default_key(),
             calls: vec!["*".to_owned()],
             isolation: Isolation::Kept,
+            traffic: traffic::USUAL,
+            withdraw: None,
             fast_reload: None,
             limits: ModuleLimits::DEFAULT,
             env: Vec::new(),
@@ -79,6 +88,8 @@ impl Manifest {
         let usual = Self::default();
         let mut limits = usual.limits;
         read_limits(&mut keys, &mut limits);
+        let mut traffic = usual.traffic;
+        keys.number("traffic", traffic::WEIGHTS, &mut traffic);
         let calls = keys.list("grants.calls", |text| Ok(text.to_owned()));
         let manifest = Self {
             name: keys.take("name", name),
@@ -88,6 +99,8 @@ impl Manifest {
             key: keys.take("key", name).unwrap_or(usual.key),
             calls: calls.unwrap_or(usual.calls),
             isolation: keys.take("isolation", isolation).unwrap_or(usual.isolation),
+            traffic,
+            withdraw: read_withdraw(&mut keys),
             fast_reload: keys.flag("fast_reload"),
             limits,
             env: read_env(&mut keys),
@@ -107,22 +120,14 @@ pub(crate) const CALLS_PER_INSTANCE: &str = "limits.calls_per_instance";
 
 /// Keys of manifests for hosts that offer more. A module that needs one of
 /// them would not do what its owner believes, so it is not served.
-const NOT_OFFERED: [&str; 7] = [
-    "namespace",
-    "expose",
-    "traffic",
-    "grants.outbound",
-    "grants.files",
-    "grants.buckets",
-    "config",
-];
+const NOT_OFFERED: [&str; 6] =
+    ["namespace", "expose", "grants.outbound", "grants.files", "grants.buckets", "config"];
 
 /// Values that ask for nothing.
-fn asks_for_nothing(key: &str, value: &Value) -> bool {
+fn asks_for_nothing(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.is_empty(),
         Value::Boolean(flag) => !flag,
-        Value::Integer(number) => key == "traffic" && *number == 100,
         _ => false,
     }
 }
@@ -130,7 +135,7 @@ fn asks_for_nothing(key: &str, value: &Value) -> bool {
 fn refuse_what_is_not_offered(keys: &mut Keys) {
     for key in NOT_OFFERED {
         keys.take(key, |value| {
-            if asks_for_nothing(key, value) {
+            if asks_for_nothing(value) {
                 Ok(())
             } else {
                 Err("this version of the host does not offer it".to_owned())
@@ -165,6 +170,25 @@ fn read_limits(keys: &mut Keys, limits: &mut ModuleLimits) {
         let text = format!("is over limits.wall_ms, which is {}", limits.wall_ms);
         keys.add_complaint("limits.cpu_ms", text);
     }
+}
+
+/// Without a bound there is no rule, and the rest means nothing.
+fn read_withdraw(keys: &mut Keys) -> Option<Rule> {
+    const UNBOUND: Rule = Rule { more_failures_percent: u32::MAX, ..Rule::USUAL };
+    let mut rule = UNBOUND;
+    let mut window_s = rule.window.as_secs();
+    keys.number("withdraw.more_failures_percent", 0..=99, &mut rule.more_failures_percent);
+    keys.number("withdraw.at_least_calls", 1..=1_000_000, &mut rule.at_least_calls);
+    keys.number("withdraw.window_s", 1..=86_400, &mut window_s);
+    rule.window = Duration::from_secs(window_s);
+    if rule.more_failures_percent != UNBOUND.more_failures_percent {
+        return Some(rule);
+    }
+    if rule != UNBOUND {
+        let text = "is needed beside the other keys of [withdraw]".to_owned();
+        keys.add_complaint("withdraw.more_failures_percent", text);
+    }
+    None
 }
 
 fn read_env(keys: &mut Keys) -> Vec<(String, String)> {
@@ -249,6 +273,10 @@ mod tests {
             root = "/api"
             isolation = "call"
             fast_reload = true
+            traffic = 10
+            [withdraw]
+            more_failures_percent = 5
+            window_s = 30
             [limits]
             memory_mib = 16
             [env]
@@ -265,6 +293,10 @@ mod tests {
         assert_eq!(manifest.env, [("MODE".to_owned(), "test".to_owned())]);
         assert_eq!(manifest.isolation, Isolation::Call);
         assert_eq!(manifest.fast_reload, Some(true));
+        assert_eq!(manifest.traffic, 10);
+        let window = Duration::from_secs(30);
+        let rule = Rule { more_failures_percent: 5, window, ..Rule::USUAL };
+        assert_eq!(manifest.withdraw, Some(rule));
         assert_eq!(manifest.routes.len(), 1);
         assert_eq!(Manifest::parse("", "x.toml"), Ok(Manifest::default()));
     }
@@ -283,6 +315,11 @@ mod tests {
             "[grants]\nfiles = [\"a:ro\"]\noutbound = []\ncalls = [\"x\"]",
             &["grants.files (x.toml): this version of the host does not offer it"],
         );
+        refused(
+            "[withdraw]\nat_least_calls = 7",
+            &["withdraw.more_failures_percent: is needed beside the other keys of [withdraw]"],
+        );
+        refused("traffic = -1", &["traffic (x.toml): got -1, want a whole number from 0 to 10000"]);
         refused(
             "[limits]\ncpu_ms = 5000\nwall_ms = 1000",
             &["limits.cpu_ms: is over limits.wall_ms, which is 1000"],

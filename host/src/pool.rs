@@ -10,6 +10,7 @@ mod demote;
 mod instances;
 mod session_log;
 mod shared;
+mod tally;
 
 use crate::background::Background;
 use crate::call::{Answer, Call, CallContext, CallHead, Hop};
@@ -29,9 +30,10 @@ use http::Uri;
 use instances::{Instances, Kept, Lent};
 use session_log::SessionLog;
 use shared::SharedInstances;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tally::Counts;
 use tokio::time::Instant;
 
 /// A live revision of a service.
@@ -44,18 +46,13 @@ pub(crate) struct Service {
     /// Which one of several it is; stays the same from revision to revision.
     pub(crate) registration: String,
     pub(crate) counts: Counts,
+    traffic: AtomicU32,
+    withdrawn: OnceLock<String>,
     /// One for each method, by its index.
     hops: Vec<Arc<Hop>>,
     gate: Gate,
     supply: Supply,
     crew: Crew,
-}
-
-/// What a service has done.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) calls: AtomicU64,
-    pub(crate) faults: AtomicU64,
 }
 
 enum Supply {
@@ -127,6 +124,8 @@ impl Service {
             declaration: parts.declaration,
             digest: parts.digest,
             tier: parts.tier,
+            traffic: AtomicU32::new(parts.manifest.traffic),
+            withdrawn: OnceLock::new(),
             manifest: parts.manifest,
             registration: parts.registration,
             counts: Counts::default(),
@@ -149,6 +148,28 @@ impl Service {
     /// lives.
     pub(crate) fn set_concurrency(&self, calls: usize) {
         self.gate.set_places(calls);
+    }
+
+    /// What it weighs beside other versions of its service.
+    pub(crate) fn traffic(&self) -> u32 {
+        self.traffic.load(Ordering::Relaxed)
+    }
+
+    /// Changes that, for as long as this revision lives.
+    pub(crate) fn set_traffic(&self, weight: u32) {
+        self.traffic.store(weight, Ordering::Relaxed);
+    }
+
+    /// Takes it out of traffic, for as long as this revision lives.
+    pub(crate) fn withdraw(&self, reason: String) {
+        self.set_traffic(0);
+        // The first reason stands.
+        let _ = self.withdrawn.set(reason);
+    }
+
+    /// Why it was taken out of traffic.
+    pub(crate) fn withdrawn(&self) -> Option<&str> {
+        self.withdrawn.get().map(String::as_str)
     }
 
     /// Calls inside, and calls in line.
@@ -193,9 +214,7 @@ impl Service {
             Supply::Instances(instances) => self.enter(instances, call, hop, permit).await,
             Supply::Shared(shared) => self.share(shared, call, hop, permit).await,
         };
-        if outcome.is_err() {
-            self.counts.faults.fetch_add(1, Ordering::Relaxed);
-        }
+        self.counts.ended(&outcome);
         if let Some(log) = log {
             log.end(&outcome);
         }
@@ -310,6 +329,7 @@ impl Service {
         metadata.insert("version".into(), self.declaration.version.to_string().into());
         metadata.insert("digest".into(), format!("sha256:{}", self.digest.hex()).into());
         metadata.insert("node".into(), node.into());
+        metadata.insert("traffic".into(), self.traffic().into());
         metadata.insert("module".into(), self.module.as_str().into());
         if !self.declaration.description.is_empty() {
             metadata.insert("description".into(), self.declaration.description.clone().into());

@@ -10,6 +10,7 @@ use crate::name::Name;
 use crate::outbound::Outbound;
 use crate::record::{Directory, Entry, Keeper, Lease, Now, Record, RecordError, Status, check_id};
 use crate::selector::Selector;
+use crate::traffic;
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -61,6 +62,12 @@ impl Endpoint {
     pub(crate) fn weight(&self) -> u32 {
         let said = self.record.metadata.get("weight").and_then(Value::as_u64);
         said.map_or(1, |weight| u32::try_from(weight).unwrap_or(u32::MAX))
+    }
+
+    /// What a version of this host weighs beside the others.
+    pub(crate) fn traffic(&self) -> u32 {
+        let said = self.record.metadata.get("traffic").and_then(Value::as_u64);
+        said.map_or(traffic::USUAL, |weight| u32::try_from(weight).unwrap_or(u32::MAX))
     }
 }
 

@@ -110,9 +110,7 @@ impl Selector {
 
     /// Only versions that meet this requirement.
     pub(crate) fn with_version(mut self, text: &str) -> Result<Self, SelectorError> {
-        let requirement = VersionReq::parse(text)
-            .map_err(|_| SelectorError::Version { text: text.to_owned() })?;
-        match self.version.replace(requirement) {
+        match self.version.replace(read_requirement(text)?) {
             Some(_) => Err(SelectorError::TwoVersions),
             None => Ok(self),
         }
@@ -178,6 +176,11 @@ impl Selector {
             && self.labels.is_empty()
             && self.subset.is_none()
             && self.environment.is_none()
+    }
+
+    /// Whether it is enough to get to a version that takes no traffic.
+    pub(crate) fn asks_for_a_version(&self) -> bool {
+        self.version.is_some() || self.registration.is_some()
     }
 
     /// Settles the environment by all endpoints of the name, those that rest
@@ -254,6 +257,11 @@ impl Offer<'_> {
         };
         said == value
     }
+}
+
+/// What versions have to meet, such as `^1.2`.
+pub(crate) fn read_requirement(text: &str) -> Result<VersionReq, SelectorError> {
+    VersionReq::parse(text).map_err(|_| SelectorError::Version { text: text.to_owned() })
 }
 
 /// A version as records say it: semantic, or the beginning of one as in `1.2`.

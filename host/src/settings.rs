@@ -151,6 +151,7 @@ fn read_limits(keys: &mut Keys) -> HostLimits {
     keys.number(&at("compiles_max"), 1..=256, &mut limits.compiles_max);
     keys.number(&at("describe_ms_max"), 10..=60_000, &mut limits.describe_ms_max);
     keys.number(&at("cache_mib_max"), 0..=1 << 20, &mut limits.cache_mib_max);
+    keys.number(&at("revisions_mib_max"), 0..=1 << 20, &mut limits.revisions_mib_max);
     keys.number(&at("instances_max"), 4..=100_000, &mut limits.instances_max);
     keys.number(&at("call_depth_max"), 1..=64, &mut limits.call_depth_max);
     keys.number(&at("records_max"), 1..=1_000_000, &mut limits.records_max);

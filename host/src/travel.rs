@@ -14,6 +14,8 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(crate) const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-picolet-timeout-ms");
 /// The name of a fault, on answers that are one.
 pub(crate) const FAULT: HeaderName = HeaderName::from_static("x-picolet-fault");
+/// Which version of a service is meant: a requirement such as `^1.2`.
+pub(crate) const VERSION: HeaderName = HeaderName::from_static("x-picolet-version");
 /// Services that wait for this call further up.
 pub(crate) const DEPTH: HeaderName = HeaderName::from_static("x-picolet-depth");
 /// <https://www.w3.org/TR/trace-context/>

@@ -19,7 +19,7 @@ pub(crate) use check::{answers, faults, json, refuses};
 pub(crate) use client::{Body, Client, Reply, body, chunks, http2, request};
 pub(crate) use component::{Component, Declaration, assembled};
 pub(crate) use folder::Folder;
-pub(crate) use guests::guest;
+pub(crate) use guests::{guest, versioned};
 pub(crate) use host::{Host, Launch};
 pub(crate) use log::Log;
 pub(crate) use process::{

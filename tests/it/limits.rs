@@ -88,8 +88,9 @@ async fn concurrency_is_changed_while_calls_run() {
     assert_eq!(detail["limits"]["concurrency"], 2);
     let metrics = host.admin("GET", "/metrics", "").await;
     for (limit, value) in [("concurrency", 2), ("memory_mib", 128), ("first_byte_ms", 30_000)] {
-        let line =
-            format!("picolet_service_limit{{service=\"misbehaves\",limit=\"{limit}\"}} {value}");
+        let line = format!(
+            "picolet_service_limit{{service=\"misbehaves\",version=\"1.0.0\",limit=\"{limit}\"}} {value}"
+        );
         assert!(metrics.text().lines().any(|known| known == line), "{line}");
     }
     for (body, status) in [(r#"{"concurrency": 0}"#, 400), (r#"{"speed": 1}"#, 400), ("", 400)] {

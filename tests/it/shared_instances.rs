@@ -29,7 +29,7 @@ async fn calls_that_wait_share_an_instance() {
     }
     answers(&host.get("/misbehaves/state").await, 200, "9");
     let metrics = host.admin("GET", "/metrics", "").await;
-    let idle = "picolet_service_idle_instances{service=\"misbehaves\"} 1\n";
+    let idle = "picolet_service_idle_instances{service=\"misbehaves\",version=\"1.0.0\"} 1\n";
     assert!(metrics.text().contains(idle), "{}", metrics.text());
     host.stop().await;
 }

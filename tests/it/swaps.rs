@@ -11,13 +11,13 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-const BUILDS: [&str; 2] = [
+pub(crate) const BUILDS: [&str; 2] = [
     r#"{"message":"Hello 🌍","from":"pico","result":42}"#,
     r#"{"message":"Hello 🌍","from":"pico2","result":42}"#,
 ];
 
 /// Steady load of 32 connections, each of which lives as long as the load.
-struct Load {
+pub(crate) struct Load {
     callers: JoinSet<Result<(), String>>,
     shared: Arc<Shared>,
 }
@@ -29,7 +29,7 @@ struct Shared {
 }
 
 impl Load {
-    fn on(services: SocketAddr) -> Self {
+    pub(crate) fn on(services: SocketAddr) -> Self {
         let (mut callers, shared) = (JoinSet::new(), Arc::<Shared>::default());
         for _ in 0..32 {
             callers.spawn(call(services, shared.clone()));
@@ -38,7 +38,7 @@ impl Load {
     }
 
     /// Waits until so many more requests are answered.
-    async fn goes_on(&self, more: usize) {
+    pub(crate) async fn goes_on(&self, more: usize) {
         let enough = self.shared.answered.load(Ordering::Relaxed) + more;
         until("the load", async || {
             (enough <= self.shared.answered.load(Ordering::Relaxed)).then_some(())
@@ -47,7 +47,7 @@ impl Load {
     }
 
     /// Ends it and fails for everything that went wrong.
-    async fn end(mut self) -> usize {
+    pub(crate) async fn end(mut self) -> usize {
         self.shared.is_over.store(true, Ordering::Relaxed);
         let mut wrong = Vec::new();
         while let Some(caller) = within("the callers", self.callers.join_next()).await {

@@ -1,9 +1,11 @@
 //! What the host says about itself: services, modules, health.
 
+use super::change::Which;
 use super::{Admin, Refused};
 use crate::declaration::Method;
 use crate::engine::Tier;
-use crate::limits::{CONCURRENCY, ModuleLimits};
+use crate::limits::ModuleLimits;
+use crate::live::{Unnamed, one};
 use crate::loader::ModuleView;
 use crate::manifest::Isolation;
 use crate::pool::Service;
@@ -25,6 +27,11 @@ pub(super) struct ServiceView {
     tier: Tier,
     key: String,
     registration: String,
+    /// What it weighs beside other versions.
+    traffic: u32,
+    /// Why it was taken out of traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawn: Option<String>,
     methods: usize,
     calls: u64,
     faults: u64,
@@ -58,6 +65,8 @@ impl ServiceView {
             tier: service.tier,
             key: service.manifest.key.to_string(),
             registration: service.registration.clone(),
+            traffic: service.traffic(),
+            withdrawn: service.withdrawn().map(str::to_owned),
             methods: declaration.methods.len(),
             calls: service.counts.calls.load(Relaxed),
             faults: service.counts.faults.load(Relaxed),
@@ -74,8 +83,12 @@ pub(super) async fn services(AxumState(admin): AxumState<Admin>) -> Json<Value> 
         live.services().map(|service| ServiceView::of(service)).collect();
     let refused: Vec<ModuleView> =
         admin.desk.modules().iter().filter(|module| module.refusal.is_some()).cloned().collect();
+    let pinned: Vec<ModuleView> =
+        admin.desk.modules().iter().filter(|module| module.pinned.is_some()).cloned().collect();
     let external = external(&admin);
-    Json(json!({ "services": services, "external": external, "refused": refused }))
+    Json(json!({
+        "services": services, "external": external, "refused": refused, "pinned": pinned,
+    }))
 }
 
 /// Records of others, by key.
@@ -93,20 +106,13 @@ fn external(admin: &Admin) -> Value {
 pub(super) async fn service(
     AxumState(admin): AxumState<Admin>,
     Path(name): Path<String>,
+    which: Which,
 ) -> Result<Json<Value>, Refused> {
     let live = admin.live.take();
-    let Some(service) = live.find(&name) else {
-        let records: Vec<Value> = admin
-            .registry
-            .list_all()
-            .into_iter()
-            .flat_map(|(_, list)| list.as_array().cloned().unwrap_or_default())
-            .filter(|record| record.get("name") == Some(&json!(name)))
-            .collect();
-        if records.is_empty() {
-            return Err(Refused::not_found(format!("no such service: {name}")));
-        }
-        return Ok(Json(json!({ "name": name, "records": records })));
+    let service = match one(live.services(), &name, which.version.as_deref()) {
+        Ok(service) => service,
+        Err(Unnamed::NoService { name }) => return records(&admin, &name),
+        Err(unnamed) => return Err(unnamed.into()),
     };
     let detail = ServiceDetail {
         summary: ServiceView::of(service),
@@ -119,39 +125,24 @@ pub(super) async fn service(
     Ok(Json(serde_json::to_value(detail).unwrap_or_default()))
 }
 
+/// The records of a service that is not of this host.
+fn records(admin: &Admin, name: &str) -> Result<Json<Value>, Refused> {
+    let records: Vec<Value> = admin
+        .registry
+        .list_all()
+        .into_iter()
+        .flat_map(|(_, list)| list.as_array().cloned().unwrap_or_default())
+        .filter(|record| record.get("name") == Some(&json!(name)))
+        .collect();
+    if records.is_empty() {
+        return Err(Refused::not_found(format!("no such service: {name}")));
+    }
+    Ok(Json(json!({ "name": name, "records": records })))
+}
+
 /// Endpoints of services that were called by name, as their callers find them.
 pub(super) async fn endpoints(AxumState(admin): AxumState<Admin>) -> Json<Value> {
     Json(json!({ "endpoints": admin.client.endpoints() }))
-}
-
-/// What can be changed of a service while it runs.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Change {
-    concurrency: u64,
-}
-
-/// Changes limits of the live revision; the next one has what its manifest
-/// says.
-pub(super) async fn change_limits(
-    AxumState(admin): AxumState<Admin>,
-    Path(name): Path<String>,
-    body: axum::body::Bytes,
-) -> Result<Json<Value>, Refused> {
-    let change = super::parse_body(&body)?.unwrap_or_default();
-    let Change { concurrency } = serde_json::from_value(change)
-        .map_err(|error| Refused::bad_request(format!("limits: {error}")))?;
-    if !CONCURRENCY.contains(&concurrency) {
-        let (min, max) = (CONCURRENCY.start(), CONCURRENCY.end());
-        let message = format!("concurrency is {concurrency}, want {min} to {max}");
-        return Err(Refused::bad_request(message));
-    }
-    let live = admin.live.take();
-    let service =
-        live.find(&name).ok_or_else(|| Refused::not_found(format!("no such service: {name}")))?;
-    service.set_concurrency(usize::try_from(concurrency).unwrap_or(usize::MAX));
-    tracing::info!(service = name, concurrency, "limit changed");
-    Ok(Json(json!({ "concurrency": concurrency })))
 }
 
 pub(super) async fn modules(AxumState(admin): AxumState<Admin>) -> Json<Value> {
@@ -171,61 +162,5 @@ pub(super) async fn health(AxumState(admin): AxumState<Admin>) -> Json<Value> {
         "records": admin.registry.len(),
         "requests": admin.front.requests(),
         "version": env!("CARGO_PKG_VERSION"),
-    }))
-}
-
-pub(super) async fn openapi() -> Json<Value> {
-    let get = |summary: &str| json!({ "get": { "summary": summary, "responses": { "200": { "description": "JSON" } } } });
-    let service = json!({ "get": {
-        "summary": "One service: methods, limits, figures",
-        "parameters": [
-            { "name": "name", "in": "path", "required": true, "schema": { "type": "string" } },
-        ],
-        "responses": {
-            "200": { "description": "JSON" },
-            "404": { "description": "no such service" },
-        },
-    } });
-    let limits = json!({ "patch": {
-        "summary": "Changes limits of the live revision",
-        "parameters": [
-            { "name": "name", "in": "path", "required": true, "schema": { "type": "string" } },
-        ],
-        "requestBody": { "required": true, "content": { "application/json": { "schema": {
-            "type": "object", "required": ["concurrency"], "properties": { "concurrency": {
-                "type": "integer", "minimum": CONCURRENCY.start(), "maximum": CONCURRENCY.end(),
-            } } } } } },
-        "responses": {
-            "200": { "description": "the limits that hold from now on" },
-            "400": { "description": "a value that is not possible" },
-            "404": { "description": "no such service" },
-        },
-    } });
-    let call = json!({ "post": {
-        "summary": "Calls a method of a service, as the command line does",
-        "requestBody": { "required": true, "content": { "application/json": { "schema": {
-            "type": "object", "required": ["target"], "properties": {
-                "target": { "type": "string", "description": "NAME.METHOD" },
-                "args": { "type": "array", "items": { "type": "string" } },
-                "data": { "type": "object" },
-                "options": { "type": "object", "additionalProperties": { "type": "string" } },
-            } } } } },
-        "responses": {
-            "200": { "description": "the answer of the method, of whatever type" },
-            "default": { "description": "the status and body of the method, or a fault" },
-        },
-    } });
-    Json(json!({
-        "openapi": "3.1.0",
-        "info": { "title": "Picolet admin API", "version": env!("CARGO_PKG_VERSION") },
-        "paths": {
-            "/admin/v1/services": get("Live services, external records, refusals"),
-            "/admin/v1/services/{name}": service,
-            "/admin/v1/services/{name}/limits": limits,
-            "/admin/v1/endpoints": get("Endpoints of services that were called by name"),
-            "/admin/v1/modules": get("Every module of the folder, with its revisions"),
-            "/admin/v1/health": get("How the host fares"),
-            "/admin/v1/call": call,
-        },
     }))
 }

@@ -1,7 +1,9 @@
 //! `/metrics` in the text format of Prometheus.
 
 use super::Admin;
+use crate::declaration::Declaration;
 use crate::live::Live;
+use crate::pool::Service;
 use ::http::header::CONTENT_TYPE;
 use axum::extract::State as AxumState;
 use axum::response::{IntoResponse, Response};
@@ -20,13 +22,19 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     one(&mut text, "picolet_tasks", "Tasks of requests, loads and drains.", admin.front.crew.len());
     let waiting = admin.client.waiting();
     one(&mut text, "picolet_client_waiting", "Calls that wait for an endpoint.", waiting);
-    type Read = fn(&crate::pool::Service) -> u64;
-    let families: [(&str, &str, &str, Read); 5] = [
+    type Read = fn(&Service) -> u64;
+    let families: [(&str, &str, &str, Read); 7] = [
         ("picolet_service_calls_total", "counter", "Calls that were let in.", |service| {
             service.counts.calls.load(Relaxed)
         }),
         ("picolet_service_faults_total", "counter", "Calls that ended in a fault.", |service| {
             service.counts.faults.load(Relaxed)
+        }),
+        ("picolet_service_failures_total", "counter", "Calls that failed.", |service| {
+            service.counts.failures.load(Relaxed)
+        }),
+        ("picolet_service_traffic", "gauge", "Weight beside other versions.", |service| {
+            u64::from(service.traffic())
         }),
         ("picolet_service_running", "gauge", "Calls that run now.", |service| {
             service.load().0 as u64
@@ -40,8 +48,8 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for service in live.services() {
-            let label = &service.declaration.name;
-            let _ = writeln!(text, "{name}{{service=\"{label}\"}} {}", read(service));
+            let labels = labels(service);
+            let _ = writeln!(text, "{name}{{{labels}}} {}", read(service));
         }
     }
     write_limits(&mut text, &live);
@@ -53,13 +61,19 @@ fn write_limits(text: &mut String, live: &Live) {
     let (family, help) = ("picolet_service_limit", "Limits of a service, in their own units.");
     let _ = writeln!(text, "# HELP {family} {help}\n# TYPE {family} gauge");
     for service in live.services() {
-        let name = &service.declaration.name;
+        let of_service = labels(service);
         let limits = serde_json::to_value(service.limits_now()).unwrap_or_default();
         for (limit, value) in limits.as_object().into_iter().flatten() {
-            let labels = format!("service=\"{name}\",limit=\"{limit}\"");
+            let labels = format!("{of_service},limit=\"{limit}\"");
             let _ = writeln!(text, "{family}{{{labels}}} {value}");
         }
     }
+}
+
+/// What tells a live revision from every other.
+fn labels(service: &Service) -> String {
+    let Declaration { name, version, .. } = &service.declaration;
+    format!("service=\"{name}\",version=\"{version}\"")
 }
 
 fn one(text: &mut String, name: &str, help: &str, value: usize) {

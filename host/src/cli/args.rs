@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Services(RemoteArgs),
     /// Show one service: methods, limits, figures
     Service(ServiceArgs),
+    /// Bring back the revision before, until the file's content changes
+    Rollback(ServiceArgs),
     /// Call a method of a service
     Call(CallArgs),
     /// Show how a host fares
@@ -84,6 +86,9 @@ pub(crate) struct RemoteArgs {
 pub(crate) struct ServiceArgs {
     /// The name of the service
     pub(crate) name: String,
+    /// Which version, where several are live
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: Option<String>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

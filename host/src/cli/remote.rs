@@ -7,7 +7,7 @@ use crate::outbound::{self, Outbound};
 use bytes::Bytes;
 use comfy_table::{ContentArrangement, Table, presets};
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub(super) fn services(args: &RemoteArgs) -> Result<(), Failure> {
         table.add_row([
             text(service, "/name"),
             text(service, "/version"),
-            "serving".to_owned(),
+            state(service),
             root(service),
             text(service, "/calls"),
             text(service, "/faults"),
@@ -41,15 +41,36 @@ pub(super) fn services(args: &RemoteArgs) -> Result<(), Failure> {
         }
     }
     print(&table.to_string());
+    for service in array(&listing, "/services") {
+        if service.get("withdrawn").is_some() {
+            let (name, version) = (text(service, "/name"), text(service, "/version"));
+            print(&format!("withdrawn {name} {version}: {}", text(service, "/withdrawn")));
+        }
+    }
+    for module in array(&listing, "/pinned") {
+        print(&format!("pinned {}: {}", text(module, "/file"), text(module, "/pinned")));
+    }
     for module in array(&listing, "/refused") {
         print(&format!("refused {}: {}", text(module, "/file"), text(module, "/refusal")));
     }
     Ok(())
 }
 
+/// What a version does for callers who ask for none.
+fn state(service: &Value) -> String {
+    let is_warm = service.get("traffic") == Some(&json!(0));
+    let state = match service.get("withdrawn") {
+        Some(_) => "withdrawn",
+        None if is_warm => "warm",
+        None => "serving",
+    };
+    state.to_owned()
+}
+
 pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {
     let name = crate::path::encode(&args.name);
-    let detail = get(&args.remote, &format!("/admin/v1/services/{name}"))?;
+    let path = format!("/admin/v1/services/{name}{}", which(args.version.as_deref()));
+    let detail = get(&args.remote, &path)?;
     if args.remote.json {
         print(&detail.to_string());
         return Ok(());
@@ -73,11 +94,18 @@ pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {
         table.add_row([text(method, "/name"), text(method, "/type"), path]);
     }
     print(&table.to_string());
-    for figure in ["calls", "faults", "running", "waiting", "idle_instances", "isolation"] {
+    for figure in
+        ["traffic", "calls", "faults", "running", "waiting", "idle_instances", "isolation"]
+    {
         print(&format!("{figure}: {}", text(&detail, &format!("/{figure}"))));
     }
     print(&format!("limits: {}", detail.get("limits").unwrap_or(&Value::Null)));
     Ok(())
+}
+
+/// Says which version is meant.
+fn which(version: Option<&str>) -> String {
+    version.map_or_else(String::new, |text| format!("?version={}", crate::path::encode(text)))
 }
 
 pub(super) fn health(args: &RemoteArgs) -> Result<(), Failure> {
@@ -149,9 +177,33 @@ fn write_out(bytes: &[u8]) -> Result<(), Failure> {
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::failed)
 }
 
+/// Brings back the revision before.
+pub(super) fn rollback(args: &ServiceArgs) -> Result<(), Failure> {
+    let (name, version) = (crate::path::encode(&args.name), which(args.version.as_deref()));
+    let path = format!("/admin/v1/services/{name}/rollback{version}");
+    let done = ask(&args.remote, Method::POST, &path)?;
+    if args.remote.json {
+        print(&done.to_string());
+        return Ok(());
+    }
+    let revision = |at: &str| {
+        let digest = text(&done, &format!("/{at}/digest"));
+        let short = digest.get(..15).unwrap_or(&digest);
+        format!("{} ({short}…)", text(&done, &format!("/{at}/version")))
+    };
+    let service = text(&done, "/service");
+    print(&format!("rolled back {service} from {} to {}", revision("from"), revision("to")));
+    Ok(())
+}
+
 fn get(args: &RemoteArgs, path: &str) -> Result<Value, Failure> {
+    ask(args, Method::GET, path)
+}
+
+fn ask(args: &RemoteArgs, verb: Method, path: &str) -> Result<Value, Failure> {
     block_on(async {
-        let request = Request::get(address(args, path)?).body(outbound::empty());
+        let builder = Request::builder().method(verb).uri(address(args, path)?);
+        let request = builder.body(outbound::empty());
         let response = send(args, request).await?;
         if response.status() != StatusCode::OK {
             return Err(refusal(response).await);

@@ -159,7 +159,7 @@ impl<'c> Course<'c> {
         let (context, pending) = (&self.context, &mut self.pending);
         match place {
             Place::Here => match here::find(&*self.shared.locals, endpoint) {
-                Some(service) => here::call(&*self.shared.locals, &service, context, pending).await,
+                Some(service) => here::call(&*self.shared.locals, service, context, pending).await,
                 None => Attempt::declined(Fault::Stopping),
             },
             Place::There => {

@@ -2,6 +2,7 @@
 //! them, and what is known of each.
 
 use super::options::CallOptions;
+use super::versions::{Drawn, Versions};
 use crate::balance::Strategy;
 use crate::breaker::{Cause, Change, Standing, Verdict};
 use crate::call::{CallTarget, mix};
@@ -40,6 +41,7 @@ pub(super) struct Crowd {
 }
 
 struct Inner {
+    versions: Versions,
     /// The registry's, when it was last looked at.
     version: u64,
     endpoints: Vec<Endpoint>,
@@ -154,7 +156,12 @@ impl Fleets {
             service: service.to_owned(),
             started: self.started,
             random: self.random.clone(),
-            inner: Mutex::new(Inner { version: 0, endpoints: Vec::new(), fleet }),
+            inner: Mutex::new(Inner {
+                versions: Versions::One,
+                version: 0,
+                endpoints: Vec::new(),
+                fleet,
+            }),
         }
     }
 
@@ -173,8 +180,8 @@ impl Crowd {
         let wish = Wish { now: self.now(), random: self.random(), turn, prefer: Prefer::Here };
         let selector = &sought.options.selector;
         let mut inner = self.lock();
-        let Inner { endpoints, fleet, .. } = &mut *inner;
-        let choice = if selector.is_name_alone() {
+        let Inner { endpoints, fleet, versions, .. } = &mut *inner;
+        let choice = if selector.is_name_alone() && *versions == Versions::One {
             fleet.choose(wish, fit)
         } else {
             let scope = selector.among(endpoints.iter().map(offer));
@@ -182,7 +189,8 @@ impl Crowd {
                 Ok(()) => fit(endpoint),
                 Err(_miss) => Fit::No,
             };
-            fleet.choose(wish, fit)
+            let drawn = Drawn::draw(endpoints, fit, selector.asks_for_a_version(), self.random());
+            fleet.choose(wish, |endpoint| drawn.narrow(endpoint, fit(endpoint)))
         };
         match choice {
             Choice::Call(Chosen { endpoint, place, ticket }) => {
@@ -229,6 +237,7 @@ impl Crowd {
                 inner.fleet.seen_alive(&endpoint.id(), now);
             }
         }
+        inner.versions = Versions::of(&endpoints);
         inner.endpoints = endpoints;
         inner.version = version;
     }
@@ -335,6 +344,10 @@ fn why_nobody(endpoints: &[Endpoint], sought: &Sought<'_>) -> Fault {
         && !suit.iter().any(|endpoint| endpoint.record.method(name).is_some())
     {
         return Fault::NoSuchMethod { service, method: name.clone() };
+    }
+    let is_warm = |endpoint: &&Endpoint| endpoint.is_local && endpoint.traffic() == 0;
+    if !selector.asks_for_a_version() && suit.iter().all(is_warm) {
+        return Fault::NoTraffic { service };
     }
     let down = suit.iter().filter(|endpoint| endpoint.status == Status::Down);
     let down: Vec<&str> =

@@ -15,19 +15,19 @@ use std::sync::Arc;
 
 /// The live service that an endpoint stands for.
 pub(super) fn find(locals: &dyn Locals, endpoint: &Endpoint) -> Option<Arc<Service>> {
-    let service = locals.find(endpoint.record.name.as_str())?;
-    (service.registration == endpoint.record.registration).then_some(service)
+    locals.find(endpoint.record.name.as_str(), &endpoint.record.registration)
 }
 
 /// Makes a call in this process.
 pub(super) async fn call(
     locals: &dyn Locals,
-    service: &Service,
+    service: Arc<Service>,
     context: &CallContext,
     pending: &mut Pending,
 ) -> Attempt {
     let headers = pending.call.headers.clone();
-    let (method, head) = match aim(locals, service, &pending.call.target, headers) {
+    let Aimed { service, method, head } = match aim(locals, service, &pending.call.target, headers)
+    {
         Ok(aimed) => aimed,
         // Replaced since it was listed.
         Err(fault @ Fault::NoSuchMethod { .. }) => return Attempt::declined(fault),
@@ -78,13 +78,20 @@ fn failed(fault: Fault) -> Attempt {
 /// The fault by which a service passes a call on to another endpoint.
 pub(super) const REJECTED: &str = "rejected";
 
-/// The method that is meant, by its index, and the head of a request for it.
+/// A method, by its index in the declaration of its service, and the head of a
+/// request for it.
+struct Aimed {
+    service: Arc<Service>,
+    method: u32,
+    head: CallHead,
+}
+
 fn aim(
     locals: &dyn Locals,
-    service: &Service,
+    service: Arc<Service>,
     target: &CallTarget,
     headers: HeaderMap,
-) -> Result<(u32, CallHead), Fault> {
+) -> Result<Aimed, Fault> {
     let root = &service.declaration.root;
     match target {
         CallTarget::Method { name, params, query } => {
@@ -95,17 +102,15 @@ fn aim(
             let filled = method.pattern.fill(params).map_err(|error| bad(error.to_string()))?;
             let uri = uri(&format!("{root}{filled}{}", render_query(query)))?;
             let params = params.iter().collect();
-            Ok((index, CallHead { verb: method.verb.method(), uri, params, headers }))
+            let head = CallHead { verb: method.verb.method(), uri, params, headers };
+            Ok(Aimed { service, method: index, head })
         }
         CallTarget::Path { verb, rest } => {
             let uri = uri(&format!("{root}{rest}"))?;
-            let (found, index, params) = locals.resolve(verb, uri.path())?;
-            if found.declaration.name != service.declaration.name {
-                // Another service has this path below the same root.
-                let (verb, path) = (verb.to_string(), uri.path().to_owned());
-                return Err(Fault::NoRoute { verb, path });
-            }
-            Ok((index, CallHead { verb: verb.clone(), uri, params, headers }))
+            // Another service may have this path below the same root.
+            let (service, method, params) = locals.resolve(&service, verb, uri.path())?;
+            let head = CallHead { verb: verb.clone(), uri, params, headers };
+            Ok(Aimed { service, method, head })
         }
     }
 }

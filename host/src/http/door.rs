@@ -4,13 +4,12 @@ use super::{Front, body};
 use crate::call::{Answer, Call, CallTarget, OutgoingCall};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
+use crate::travel::VERSION;
 use http::HeaderMap;
 use hyper::body::Incoming;
 
 /// What the paths begin with.
 const BEGINNING: &str = "/services/";
-/// Which version of the service is meant: a requirement such as `^1.2`.
-const VERSION: &str = "x-picolet-version";
 
 /// The service that a path names, and what follows its name.
 pub(super) fn split(path: &str) -> Option<(&str, &str)> {

@@ -2,6 +2,7 @@
 
 use super::Front;
 use super::respond::{self, Respond};
+use crate::name::Name;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -51,8 +52,7 @@ fn not_allowed<B>(request: &Request<B>) -> Response<Respond> {
 
 fn of_host(front: &Front) -> Response<Respond> {
     let live = front.live.take();
-    let names: Vec<&str> =
-        live.services().map(|service| service.declaration.name.as_str()).collect();
+    let names: Vec<&str> = live.names().map(Name::as_str).collect();
     let (status, word) = if front.is_stopping() {
         (StatusCode::SERVICE_UNAVAILABLE, "DOWN")
     } else {

@@ -1,17 +1,22 @@
 //! The one task that owns the folder's state and the live table.
 
+mod back;
 mod jobs;
+mod judge;
+mod orders;
 mod swap;
 mod view;
 
 use super::events::{Events, Noted};
 use super::folder::{Folder, Stamp, is_of_a_module, manifest_of};
 use super::job::{JOBS_AT_ONCE, Workshop};
+use super::past::Past;
 use super::plan::Standing;
 use super::settle::{QUIET, Settling, Verdict};
 use super::{ModuleView, RESCAN, RevisionView};
 use crate::call::Neighbours;
 use crate::crew::{Crew, StopSignal};
+use crate::digest::Digest;
 use crate::engine::{Engine, Slots};
 use crate::lane::Lane;
 use crate::limits::HostLimits;
@@ -21,7 +26,10 @@ use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::telemetry::Announcer;
 use jobs::{Optimizing, Outcome};
+use judge::Conduct;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use orders::Order;
+pub(crate) use orders::{Named, OrderError, RolledBack};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -34,6 +42,7 @@ use tracing::warn;
 pub(crate) struct Desk {
     views: Snapshots<Vec<ModuleView>>,
     ready: watch::Receiver<bool>,
+    orders: mpsc::Sender<Order>,
 }
 
 impl Desk {
@@ -51,6 +60,7 @@ impl Desk {
 /// The loader, before it runs.
 pub(crate) struct Loader {
     workshop: Arc<Workshop>,
+    past: Arc<Past>,
     live: Publisher<Live>,
     registry: Arc<Registry>,
     announcer: Announcer,
@@ -63,6 +73,7 @@ pub(crate) struct Loader {
     settling: Settling,
     events: Arc<Events>,
     results: (mpsc::Sender<Outcome>, mpsc::Receiver<Outcome>),
+    orders: mpsc::Receiver<Order>,
     views: Publisher<Vec<ModuleView>>,
     ready: watch::Sender<bool>,
     /// Files of the first scan that are not settled one way or the other.
@@ -70,6 +81,7 @@ pub(crate) struct Loader {
     batch: u64,
     modules_seen: u64,
     look_again: Option<Instant>,
+    judge_at: Option<Instant>,
 }
 
 /// A file of the folder.
@@ -90,11 +102,15 @@ struct Module {
     refusal: Option<String>,
     before: Vec<RevisionView>,
     missing_since: Option<Instant>,
+    /// What is known of how it fails.
+    conduct: Conduct,
 }
 
 #[derive(Clone)]
 struct Revision {
     standing: Standing,
+    /// What the file held that led to it.
+    file: Digest,
     load_ms: u64,
     live_since: SystemTime,
 }
@@ -107,6 +123,7 @@ const OUTCOMES_WAITING: usize = 64;
 /// What the loader works with.
 pub(crate) struct Tools {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) past: Arc<Past>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) live: Publisher<Live>,
     pub(crate) registry: Arc<Registry>,
@@ -123,6 +140,7 @@ impl Loader {
         let workshop = Workshop {
             folder,
             engine: tools.engine,
+            past: Some(tools.past.clone()),
             limits,
             neighbours: tools.neighbours,
             slots: tools.slots,
@@ -132,9 +150,11 @@ impl Loader {
         };
         let (views, seen) = published(Vec::new());
         let ready = watch::Sender::new(false);
-        let desk = Desk { views: seen, ready: ready.subscribe() };
+        let (sender, orders) = Self::order_book();
+        let desk = Desk { views: seen, ready: ready.subscribe(), orders: sender };
         let loader = Self {
             workshop: Arc::new(workshop),
+            past: tools.past,
             live: tools.live,
             registry: tools.registry,
             announcer: tools.announcer,
@@ -147,12 +167,14 @@ impl Loader {
             settling: Settling::default(),
             events: Arc::default(),
             results: mpsc::channel(OUTCOMES_WAITING),
+            orders,
             views,
             ready,
             awaited: BTreeSet::new(),
             batch: 0,
             modules_seen: 0,
             look_again: None,
+            judge_at: None,
         };
         (loader, desk)
     }
@@ -169,6 +191,10 @@ impl Loader {
             tokio::select! {
                 () = stop.stopped() => return,
                 Some(outcome) = self.results.1.recv() => self.take_outcomes(outcome),
+                () = sleep_until(self.judge_at.unwrap_or(next)), if self.judge_at.is_some() => {
+                    self.judge_versions();
+                }
+                Some(order) = self.orders.recv() => self.take_order(order),
                 () = events.came.notified() => {
                     self.take_events();
                     self.scan(false);
@@ -323,7 +349,8 @@ impl Loader {
     }
 
     fn render(&mut self) {
-        let views = self.modules.iter().map(|(file, module)| module.view(file)).collect();
+        let views =
+            self.modules.iter().map(|(file, module)| module.view(file, &self.past)).collect();
         drop(self.views.publish(views));
     }
 }

@@ -43,6 +43,7 @@ pub(crate) async fn inspect(path: &Path, program: PathBuf) -> Result<Inspection,
     let workshop = Workshop {
         folder,
         engine,
+        past: None,
         limits,
         neighbours: Arc::new(Nobody),
         slots: Slots::new(limits.instances_max),

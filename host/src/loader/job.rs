@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use super::folder::{self, Folder, ReadLimits, module_name};
+use super::past::{Kept, Past};
 use super::verify::{Verified, verify};
 use crate::call::Neighbours;
 use crate::crew::Crew;
@@ -21,6 +22,8 @@ use tokio::task::spawn_blocking;
 pub(super) struct Workshop {
     pub(super) folder: Folder,
     pub(super) engine: Arc<Engine>,
+    /// None where nothing is kept.
+    pub(super) past: Option<Arc<Past>>,
     pub(super) limits: HostLimits,
     pub(super) neighbours: Arc<dyn Neighbours>,
     pub(super) slots: Arc<Slots>,
@@ -38,6 +41,8 @@ pub(super) const JOBS_AT_ONCE: usize = 8;
 /// its code was compiled in a hurry.
 pub(super) struct Loaded {
     pub(super) service: Arc<Service>,
+    /// What the file held that led to it.
+    pub(super) file: Digest,
     pub(super) sound: Option<Arc<Sound>>,
 }
 
@@ -45,8 +50,18 @@ pub(super) struct Loaded {
 pub(super) struct Sound {
     module: Name,
     digest: Digest,
+    file: Digest,
+    text: String,
     manifest: Manifest,
     verified: Verified,
+}
+
+/// What a revision is made from, unchecked.
+struct Content {
+    digest: Digest,
+    file: Digest,
+    wasm: Vec<u8>,
+    text: String,
 }
 
 impl Workshop {
@@ -60,6 +75,27 @@ impl Workshop {
         let workshop = self.clone();
         let sound = spawn_blocking(move || workshop.read(&file)).await;
         let sound = sound.map_err(|_| Refusal::Lost)??;
+        self.finish(Arc::new(sound), before).await
+    }
+
+    /// Loads a revision that was live before, in place of `live`.
+    pub(super) async fn load_again(
+        self: Arc<Self>,
+        digest: Digest,
+        live: Arc<Service>,
+    ) -> Result<Loaded, Refusal> {
+        let _place = self.jobs.enter().await;
+        let (workshop, module) = (self.clone(), live.module.clone());
+        let sound = spawn_blocking(move || workshop.read_kept(module, digest, digest)).await;
+        let sound = sound.map_err(|_| Refusal::Lost)??;
+        self.finish(Arc::new(sound), Some(live)).await
+    }
+
+    async fn finish(
+        self: &Arc<Self>,
+        sound: Arc<Sound>,
+        before: Option<Arc<Service>>,
+    ) -> Result<Loaded, Refusal> {
         let is_in_a_hurry = sound.manifest.fast_reload.unwrap_or(self.fast_reload);
         let tier = if is_in_a_hurry { Tier::Baseline } else { Tier::Optimized };
         let compiled = self.engine.compile(&sound.verified.component, tier).await?;
@@ -75,8 +111,20 @@ impl Workshop {
         if let Some(before) = before {
             service.warm_up(&before).await;
         }
-        let is_best = compiled.tier == Tier::Optimized;
-        Ok(Loaded { service, sound: (!is_best).then(|| Arc::new(sound)) })
+        self.keep(&sound).await;
+        let (is_best, file) = (compiled.tier == Tier::Optimized, sound.file);
+        Ok(Loaded { service, file, sound: (!is_best).then_some(sound) })
+    }
+
+    /// Keeps what a service was made from, for a rollback.
+    async fn keep(&self, sound: &Arc<Sound>) {
+        let Some(past) = self.past.clone() else { return };
+        let sound = sound.clone();
+        // One that cannot be kept serves all the same.
+        let _ = spawn_blocking(move || {
+            past.keep(&sound.module, &sound.digest, &sound.text, &sound.verified.component);
+        })
+        .await;
     }
 
     /// Makes a service again, of the same bytes, with the best code there is.
@@ -102,7 +150,7 @@ impl Workshop {
         let host = self.guest_host(declaration.name.as_str(), sound);
         let (world, isolation) = (sound.verified.world, sound.manifest.isolation);
         let prepared = self.engine.prepare(compiled, world, isolation, host)?;
-        Ok(Service::new(Parts {
+        let service = Service::new(Parts {
             module: sound.module.clone(),
             declaration,
             digest: sound.digest,
@@ -112,7 +160,12 @@ impl Workshop {
             prepared,
             slots: self.slots.clone(),
             crew: self.crew.clone(),
-        }))
+        });
+        let past = self.past.as_ref();
+        if let Some(why) = past.and_then(|past| past.withdrawn(&sound.module, &sound.digest)) {
+            service.withdraw(why);
+        }
+        Ok(service)
     }
 
     fn read(&self, file: &str) -> Result<Sound, Refusal> {
@@ -122,8 +175,24 @@ impl Workshop {
             manifest_bytes_max: self.limits.manifest_bytes_max,
         };
         let folder::Loaded { wasm, manifest: text } = self.folder.read(file, &limits)?;
-        let manifest_file = format!("{module}.toml");
         let text = text.unwrap_or_default();
+        let digest = Digest::of(&[&wasm, text.as_bytes()]);
+        let pin = self.past.as_ref().and_then(|past| past.read(&module, digest));
+        if let Some(to) = pin.and_then(|pin| Digest::parse(&pin.to)) {
+            return self.read_kept(module, to, digest);
+        }
+        self.check(module, Content { digest, file: digest, wasm, text })
+    }
+
+    fn read_kept(&self, module: Name, digest: Digest, file: Digest) -> Result<Sound, Refusal> {
+        let kept = self.past.as_ref().and_then(|past| past.find(&module, &digest));
+        let Kept { manifest: text, component: wasm } = kept.ok_or(Refusal::NotKept(digest))?;
+        self.check(module, Content { digest, file, wasm, text })
+    }
+
+    fn check(&self, module: Name, content: Content) -> Result<Sound, Refusal> {
+        let Content { digest, file, wasm, text } = content;
+        let manifest_file = format!("{module}.toml");
         let manifest = Manifest::parse(&text, &manifest_file).map_err(Refusal::Manifest)?;
         let verified = verify(&wasm, &self.limits)?;
         if verified.world != World::Picolet && manifest.limits.calls_per_instance != 1 {
@@ -133,8 +202,7 @@ impl Workshop {
                 text: "is for modules of picolet:service".to_owned(),
             }]));
         }
-        let digest = Digest::of(&[&wasm, text.as_bytes()]);
-        Ok(Sound { module, digest, manifest, verified })
+        Ok(Sound { module, digest, file, text, manifest, verified })
     }
 
     async fn describe(&self, compiled: &Compiled, sound: &Sound) -> Result<Declaration, Refusal> {

@@ -130,3 +130,34 @@ fn parameters_fill_a_pattern_encoded() {
     let error = pattern.fill(&params[..1]).unwrap_err();
     assert_eq!(error.to_string(), "pattern /add/{a}/{*rest} takes 2 parameters, 1 were given");
 }
+
+#[test]
+fn targets_that_may_stand_together_are_joined_verb_by_verb() {
+    let mut table = RouteTable::default();
+    let join = |there: &String, new: &String| {
+        let is_one = there.starts_with("v") && new.starts_with("v");
+        is_one.then(|| format!("{there}+{new}"))
+    };
+    let mut insert = |verb: Verb, path: &str, target: &str| {
+        table.insert_or_join(verb, path, target.to_owned(), join).map_err(|clash| match clash {
+            Clash::Taken(there) => there.clone(),
+            Clash::Unroutable(reason) => reason,
+        })
+    };
+    assert_eq!(insert(Verb::Any, "/x/{id}", "v1"), Ok(()));
+    assert_eq!(insert(Verb::Get, "/x/{nr}", "v2"), Ok(()));
+    assert_eq!(insert(Verb::Post, "/y", "w"), Ok(()));
+    assert_eq!(insert(Verb::Get, "/x/{id}", "other"), Err("v1+v2".to_owned()));
+    let seen = |verb: Method| match table.find(&verb, "/x/7") {
+        Found::Route(target, _) => target.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((seen(Method::GET), seen(Method::POST)), ("v1+v2".to_owned(), "v1".to_owned()));
+}
+
+#[test]
+fn paths_of_one_shape_differ_in_names_alone() {
+    assert_eq!(shape("/a/{b}/c/{*d}"), shape("/a/{x}/c/{*y}"));
+    assert_ne!(shape("/a/{b}"), shape("/a/{*b}"));
+    assert_ne!(shape("/a/b"), shape("/a/{b}"));
+}

@@ -12,18 +12,20 @@ use tokio::process::Child;
 pub(crate) struct Launch {
     folder: Folder,
     state: PathBuf,
+    is_state_shared: bool,
 }
 
 impl Launch {
     /// Over this folder, sharing compiled code with the other tests.
     pub(crate) fn over(folder: Folder) -> Self {
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("state");
-        Self { folder, state }
+        Self { folder, state, is_state_shared: true }
     }
 
     /// With nothing compiled before.
     pub(crate) fn own_state(mut self) -> Self {
         self.state = self.folder.beside("state");
+        self.is_state_shared = false;
         self
     }
 
@@ -38,6 +40,10 @@ impl Launch {
     pub(crate) async fn start_unready(self) -> Host {
         let mut command = picolet();
         command.arg("serve").arg(self.folder.watched()).arg("--state").arg(&self.state);
+        if self.is_state_shared {
+            // What was kept for a folder that is gone would stay.
+            command.env("PICOLET_LIMITS__REVISIONS_MIB_MAX", "0");
+        }
         command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the host starts");
@@ -149,10 +155,16 @@ impl Host {
     }
 
     /// Stops it, which it must do in order.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
+        drop(self.stopped().await);
+    }
+
+    /// The same, and its folder is there for the next one.
+    pub(crate) async fn stopped(mut self) -> Folder {
         self.signal(Signal::TERM);
         let status = self.ended().await;
         assert_eq!(status.code(), Some(0), "{}", self.log.lines().join("\n"));
+        std::mem::replace(&mut self.folder, Folder::empty())
     }
 }
 

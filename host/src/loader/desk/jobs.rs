@@ -4,6 +4,7 @@
 use super::super::Refusal;
 use super::super::job::{Loaded, Sound};
 use super::super::plan::Standing;
+use super::back::GoingBack;
 use super::{Loader, Revision};
 use crate::crew::StopSignal;
 use crate::pool::Service;
@@ -26,13 +27,14 @@ pub(super) struct Outcome {
 enum Job {
     Load { batch: u64, loaded: Result<Loaded, Refusal> },
     Optimize(Result<Arc<Service>, Refusal>),
+    RollBack { going_back: GoingBack, loaded: Result<Loaded, Refusal> },
 }
 
 /// Better code for what is live is wanted, and compiled unless something newer
 /// is being loaded.
 pub(super) struct Optimizing {
-    sound: Arc<Sound>,
-    before: Arc<Service>,
+    pub(super) sound: Arc<Sound>,
+    pub(super) before: Arc<Service>,
     /// Dropping it gives up the compile.
     under_way: Option<oneshot::Sender<()>>,
 }
@@ -87,8 +89,28 @@ impl Loader {
         });
     }
 
+    /// Begins to load a revision that was live before.
+    pub(super) fn begin_again(&mut self, file: &str, going_back: GoingBack) {
+        let Some(module) = self.modules.get_mut(file) else { return };
+        module.loading = true;
+        if let Some(optimizing) = &mut module.optimizing {
+            optimizing.under_way = None;
+        }
+        let (module_id, workshop) = (module.id, self.workshop.clone());
+        let (digest, live) = (going_back.to, going_back.from.clone());
+        self.hire("roll back", module_id, file.to_owned(), async move |mut stop: StopSignal| {
+            tokio::select! {
+                () = stop.stopped() => None,
+                loaded = AssertUnwindSafe(workshop.load_again(digest, live)).catch_unwind() => {
+                    let loaded = loaded.unwrap_or(Err(Refusal::Lost));
+                    Some(Job::RollBack { going_back, loaded })
+                }
+            }
+        });
+    }
+
     /// Begins to compile better code for a service.
-    fn optimize(&mut self, file: &str, sound: Arc<Sound>, before: Arc<Service>) {
+    pub(super) fn optimize(&mut self, file: &str, sound: Arc<Sound>, before: Arc<Service>) {
         let Some(module) = self.modules.get_mut(file) else { return };
         let (sender, given_up) = oneshot::channel();
         module.optimizing = Some(Optimizing {
@@ -127,7 +149,7 @@ impl Loader {
     /// together: a table is built whole, whether one service joins it or fifty.
     pub(super) fn take_outcomes(&mut self, first: Outcome) {
         let mut next = Some(first);
-        let (mut loaded, mut again) = (Vec::new(), Vec::new());
+        let (mut loaded, mut again, mut hurried) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(outcome) = next {
             let Outcome { file, module_id, started, job } = outcome;
             let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -139,6 +161,11 @@ impl Loader {
                     again.extend(took.again.then_some(file));
                 }
                 (true, Job::Optimize(Ok(service))) => self.take_optimized(&file, service, load_ms),
+                (true, Job::RollBack { going_back, loaded: outcome }) => {
+                    let took = self.take_rolled_back(&file, load_ms, going_back, outcome);
+                    hurried.extend(took.hurried);
+                    again.extend(took.again.then_some(file));
+                }
                 (true, Job::Optimize(Err(refusal))) => {
                     warn!(file, %refusal, "no better code, what was compiled in a hurry serves on");
                     self.modules.entry(file).and_modify(|module| module.optimizing = None);
@@ -146,7 +173,7 @@ impl Loader {
             }
             next = self.results.1.try_recv().ok();
         }
-        let hurried: Vec<_> = loaded.iter_mut().filter_map(Presented::hurried).collect();
+        hurried.extend(loaded.iter_mut().filter_map(Presented::hurried));
         self.present_all(loaded.into_iter().map(|new| (new.file, new.revision)).collect());
         for (file, sound, service) in hurried {
             self.optimize(&file, sound, service);
@@ -169,11 +196,12 @@ impl Loader {
         module.loading = false;
         took.again = std::mem::take(&mut module.again);
         match outcome {
-            Ok(Loaded { service, sound }) => {
+            Ok(Loaded { service, file: content, sound }) => {
                 module.optimizing = None;
                 let batch = module.live.is_none().then_some(batch);
                 let standing = Standing { service, batch };
-                let revision = Revision { standing, load_ms, live_since: SystemTime::now() };
+                let live_since = SystemTime::now();
+                let revision = Revision { standing, file: content, load_ms, live_since };
                 // When there is newer content, it is that which is optimized.
                 let sound = sound.filter(|_| !took.again);
                 took.presented = Some(Presented { file: file.to_owned(), revision, sound });
@@ -207,9 +235,13 @@ impl Loader {
             parked.standing.service = service;
         } else if let Some(live) = module.live.as_ref().filter(|live| is_same(live)) {
             service.set_concurrency(live.standing.service.limits_now().concurrency);
-            let live_since = live.live_since;
+            service.set_traffic(live.standing.service.traffic());
+            if let Some(reason) = live.standing.service.withdrawn() {
+                service.withdraw(reason.to_owned());
+            }
+            let (content, live_since) = (live.file, live.live_since);
             let standing = Standing { service, batch: None };
-            self.present(file, Revision { standing, load_ms, live_since });
+            self.present(file, Revision { standing, file: content, load_ms, live_since });
         }
     }
 }

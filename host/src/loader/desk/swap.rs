@@ -2,6 +2,7 @@
 
 use super::super::Refusal;
 use super::super::plan::{Plan, Standing, admit, admit_together, without};
+use super::judge::Conduct;
 use super::{HISTORY_MAX, Loader, Revision};
 use crate::live::Live;
 use crate::name::Name;
@@ -64,12 +65,12 @@ impl Loader {
         }
     }
 
-    fn standing(&self) -> BTreeMap<Name, Standing> {
+    pub(super) fn standing(&self) -> BTreeMap<Name, Standing> {
         let live = self.modules.values().filter_map(|module| module.live.as_ref());
         live.map(|r| (r.standing.service.module.clone(), r.standing.clone())).collect()
     }
 
-    fn swap_in(&mut self, file: &str, revision: Revision, live: Live) {
+    pub(super) fn swap_in(&mut self, file: &str, revision: Revision, live: Live) {
         // From here on callers find the new revision.
         drop(self.live.publish(live));
         self.note_live(file, revision);
@@ -82,6 +83,7 @@ impl Loader {
         let Some(module) = self.modules.get_mut(file) else { return };
         module.refusal = None;
         module.parked = None;
+        let file = revision.file;
         let before = module.live.replace(revision);
         let is_same = before.as_ref().is_some_and(|before| {
             let before = &before.standing.service;
@@ -91,8 +93,19 @@ impl Loader {
             module.before.insert(0, before.view());
             module.before.truncate(HISTORY_MAX);
         }
-        let record = service.record(&self.domain, &self.node);
-        self.registry.put_local(&service.manifest.key, record);
+        let version = service.declaration.version.to_string();
+        self.past.went_live(&service.module, &service.digest, version, &file);
+        let is_pinned = self.past.pin(&service.module, &service.digest).is_some();
+        match &before {
+            // The same content goes on.
+            Some(_) if is_same => (),
+            Some(before) if !is_pinned => {
+                module.conduct = Conduct::after(&before.standing.service, self.started.elapsed());
+            }
+            _ => module.conduct = Conduct::default(),
+        }
+        self.watch_over(&service);
+        self.list(&service);
         let verb = match &before {
             Some(_) if is_same => "optimized",
             Some(_) => "swapped",
@@ -124,7 +137,7 @@ impl Loader {
     }
 
     /// Whoever was kept out by a conflict asks again, in byte order.
-    fn present_parked(&mut self) {
+    pub(super) fn present_parked(&mut self) {
         let parked: Vec<String> = self
             .modules
             .iter()

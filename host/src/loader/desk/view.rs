@@ -1,20 +1,26 @@
 //! What the folder's state looks like from outside.
 
+use super::super::past::Past;
 use super::super::{ModuleState, ModuleView, RevisionView};
 use super::{Module, Revision};
 
 impl Module {
-    pub(super) fn view(&self, file: &str) -> ModuleView {
+    pub(super) fn view(&self, file: &str, past: &Past) -> ModuleView {
         let state = match (&self.refusal, &self.live) {
             (Some(_), _) => ModuleState::Refused,
             (None, Some(_)) => ModuleState::Serving,
             (None, None) => ModuleState::Loading,
         };
+        let pin = self.live.as_ref().and_then(|live| {
+            let service = &live.standing.service;
+            past.pin(&service.module, &service.digest)
+        });
         let live = self.live.iter().map(Revision::view);
         ModuleView {
             file: file.to_owned(),
             state,
             refusal: self.refusal.clone(),
+            pinned: pin.map(|pin| pin.why),
             revisions: live.chain(self.before.iter().cloned()).collect(),
         }
     }
