@@ -83,8 +83,7 @@ impl Host {
         let registry = Registry::new(settings.leases, limits.records_max, outbound.clone());
         let (publisher, live) = published(Live::default());
         let locals = Box::new(live.clone());
-        let (depth_max, balance) = (limits.call_depth_max, settings.balance);
-        let client = Client::new(locals, registry.clone(), outbound, depth_max, balance);
+        let client = Client::new(locals, registry.clone(), outbound, limits, settings.balance);
         let (crew, cores) = (inner.clone(), start_cores(settings.threads)?);
         let (of_front, calls) = (registry.clone(), client.clone());
         let ground = Ground { live: live.clone(), registry: of_front, client: calls, crew, cores };

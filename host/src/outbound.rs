@@ -9,8 +9,9 @@ use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::{self, Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::error::Error as _;
 use std::time::Duration;
 
 /// A body that leaves the host.
@@ -21,9 +22,13 @@ pub(crate) type OutBody = UnsyncBoxBody<Bytes, Fault>;
 pub(crate) enum OutboundError {
     /// The request cannot have reached anybody.
     #[error("cannot connect")]
-    Connect(#[source] hyper_util::client::legacy::Error),
+    Connect(#[source] legacy::Error),
     #[error("connection broke")]
-    Broken(#[source] hyper_util::client::legacy::Error),
+    Broken(#[source] legacy::Error),
+    #[error("the answer is no HTTP")]
+    Garbled(#[source] legacy::Error),
+    #[error("the head of the answer is too large")]
+    LargeHead(#[source] legacy::Error),
 }
 
 /// The pool.
@@ -57,13 +62,21 @@ impl Outbound {
         &self,
         request: Request<OutBody>,
     ) -> Result<Response<Incoming>, OutboundError> {
-        self.client.request(request).await.map_err(|error| {
-            if error.is_connect() {
-                OutboundError::Connect(error)
-            } else {
-                OutboundError::Broken(error)
-            }
-        })
+        self.client.request(request).await.map_err(OutboundError::from)
+    }
+}
+
+impl From<legacy::Error> for OutboundError {
+    fn from(error: legacy::Error) -> Self {
+        if error.is_connect() {
+            return Self::Connect(error);
+        }
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
+        match cause {
+            Some(cause) if cause.is_parse_too_large() => Self::LargeHead(error),
+            Some(cause) if cause.is_parse() => Self::Garbled(error),
+            _ => Self::Broken(error),
+        }
     }
 }
 

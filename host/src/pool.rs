@@ -175,12 +175,19 @@ impl Service {
         let Some(hop) = self.hops.get(call.method as usize).cloned() else {
             return Served::Answered(Err(Fault::Internal));
         };
+        if call.context.deadline <= Instant::now() {
+            let service = self.declaration.name.to_string();
+            return Served::Answered(Err(Fault::TooLate { service }));
+        }
         let permit = match self.admit(&call.context).await {
             Admission::Granted(permit) => permit,
             Admission::Closing => return Served::Closing(call),
             Admission::Shed => {
                 let service = self.declaration.name.to_string();
-                return Served::Answered(Err(Fault::Overloaded { service }));
+                let is_late = call.context.deadline <= Instant::now();
+                let late = Fault::Deadline { doing: "the call waited for a place" };
+                let fault = if is_late { late } else { Fault::Overloaded { service } };
+                return Served::Answered(Err(fault));
             }
         };
         self.counts.calls.fetch_add(1, Ordering::Relaxed);

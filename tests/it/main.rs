@@ -26,6 +26,7 @@ mod http;
 mod js;
 mod kit;
 mod limits;
+mod neighbours;
 mod new;
 mod registry;
 mod sessions;

@@ -4,7 +4,7 @@
 use super::options::CallOptions;
 use crate::balance::Strategy;
 use crate::breaker::{Cause, Change, Standing, Verdict};
-use crate::call::{CallTarget, mix};
+use crate::call::{Answer, AnswerBody, CallTarget, mix};
 use crate::fault::Fault;
 use crate::fleet::{
     Choice, Chosen, Fit, Fleet, Listed, Outcome, Place, Prefer, Resting, Ticket, Turn, Wish,
@@ -13,6 +13,8 @@ use crate::record::{Now, Status};
 pub(super) use crate::registry::Endpoint;
 use crate::registry::Registry;
 use crate::selector::Offer;
+use bytes::Bytes;
+use futures::StreamExt;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -60,7 +62,8 @@ pub(super) struct Begun {
     pub(super) endpoint: Endpoint,
     pub(super) place: Place,
     at: Instant,
-    open: Option<(Arc<Crowd>, Ticket)>,
+    crowd: Arc<Crowd>,
+    open: Option<Ticket>,
 }
 
 /// One endpoint, for people.
@@ -186,8 +189,8 @@ impl Crowd {
         };
         match choice {
             Choice::Call(Chosen { endpoint, place, ticket }) => {
-                let open = Some((self.clone(), ticket));
-                Ok(Begun { endpoint, place, at: Instant::now(), open })
+                let (crowd, open) = (self.clone(), Some(ticket));
+                Ok(Begun { endpoint, place, at: Instant::now(), crowd, open })
             }
             Choice::Resting(resting) => Err(self.resting(&sought, &resting)),
             Choice::Spent => {
@@ -237,6 +240,16 @@ impl Crowd {
         let outcome = Outcome { verdict, latency };
         let id = ticket.id().clone();
         let change = self.lock().fleet.ended(ticket, outcome, self.now(), self.random());
+        self.tell(&id, change);
+    }
+
+    /// An answer that had begun did not end.
+    fn broke_off(&self, id: &str) {
+        let change = self.lock().fleet.broke_off(id, self.now(), self.random());
+        self.tell(id, change);
+    }
+
+    fn tell(&self, id: &str, change: Change) {
         let service = &self.service;
         match change {
             Change::Unchanged => (),
@@ -296,17 +309,35 @@ impl Crowd {
 impl Begun {
     /// The call is over.
     pub(super) fn end(&mut self, verdict: Verdict) {
-        if let Some((crowd, ticket)) = self.open.take() {
-            crowd.ended(ticket, verdict, self.at.elapsed());
+        if let Some(ticket) = self.open.take() {
+            self.crowd.ended(ticket, verdict, self.at.elapsed());
+        }
+    }
+
+    /// The answer of the call. One that breaks off is a failure of its
+    /// endpoint after all.
+    pub(super) fn follow(self, answer: Answer) -> Answer {
+        match answer.body {
+            AnswerBody::Stream(chunks) if self.place == Place::There => {
+                let (crowd, id) = (self.crowd.clone(), self.endpoint.id());
+                let follow = move |chunk: &Result<Bytes, Fault>| {
+                    if let Err(Fault::BrokenAnswer { .. }) = chunk {
+                        crowd.broke_off(&id);
+                    }
+                };
+                let body = AnswerBody::Stream(chunks.inspect(follow).boxed());
+                Answer { body, ..answer }
+            }
+            _ => answer,
         }
     }
 }
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        if let Some((crowd, ticket)) = self.open.take() {
-            let now = crowd.now();
-            crowd.lock().fleet.abandoned(ticket, now);
+        if let Some(ticket) = self.open.take() {
+            let now = self.crowd.now();
+            self.crowd.lock().fleet.abandoned(ticket, now);
         }
     }
 }
