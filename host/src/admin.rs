@@ -3,9 +3,12 @@
 
 mod api;
 mod call;
+mod endpoints;
 mod guard;
 mod metrics;
 mod pico;
+
+pub(crate) use endpoints::Watches;
 
 use crate::call::RequestIds;
 use crate::client::Client;
@@ -34,6 +37,7 @@ pub(crate) struct Admin {
     pub(crate) client: Client,
     pub(crate) front: Arc<Front>,
     pub(crate) ids: Arc<RequestIds>,
+    pub(crate) watches: Watches,
 }
 
 /// A request that the admin side cannot do, as JSON.
@@ -73,7 +77,7 @@ pub(crate) fn router(admin: Admin, body_bytes_max: usize) -> Router {
         .route("/admin/v1/services", get(api::services))
         .route("/admin/v1/services/{name}", get(api::service))
         .route("/admin/v1/services/{name}/limits", patch(api::change_limits))
-        .route("/admin/v1/endpoints", get(api::endpoints))
+        .route("/admin/v1/endpoints", get(endpoints::endpoints))
         .route("/admin/v1/modules", get(api::modules))
         .route("/admin/v1/health", get(api::health))
         .route("/admin/v1/call", post(call::call))

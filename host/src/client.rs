@@ -2,13 +2,14 @@
 //! name: in process when it is live here, over HTTP otherwise.
 
 mod course;
+mod directory;
 mod fleets;
 mod here;
 mod line;
 mod options;
 mod remote;
 
-pub(crate) use fleets::EndpointState;
+pub(crate) use directory::{EndpointEvent, EndpointWatch};
 
 use crate::balance::Strategy;
 use crate::block::Params;
@@ -119,11 +120,6 @@ impl Client {
             return Err(Fault::HeadTooLarge { message });
         }
         Ok(())
-    }
-
-    /// Endpoints of services that were called, as callers find them.
-    pub(crate) fn endpoints(&self) -> Vec<EndpointState> {
-        self.shared.fleets.states()
     }
 
     /// Calls that wait for an endpoint.

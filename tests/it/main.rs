@@ -18,6 +18,7 @@ mod calls;
 mod cli;
 mod conflicts;
 mod connections;
+mod directory;
 mod endpoints;
 mod folder;
 mod hostile;

@@ -119,11 +119,6 @@ pub(super) async fn service(
     Ok(Json(serde_json::to_value(detail).unwrap_or_default()))
 }
 
-/// Endpoints of services that were called by name, as their callers find them.
-pub(super) async fn endpoints(AxumState(admin): AxumState<Admin>) -> Json<Value> {
-    Json(json!({ "endpoints": admin.client.endpoints() }))
-}
-
 /// What can be changed of a service while it runs.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -222,7 +217,7 @@ pub(super) async fn openapi() -> Json<Value> {
             "/admin/v1/services": get("Live services, external records, refusals"),
             "/admin/v1/services/{name}": service,
             "/admin/v1/services/{name}/limits": limits,
-            "/admin/v1/endpoints": get("Endpoints of services that were called by name"),
+            "/admin/v1/endpoints": super::endpoints::described(),
             "/admin/v1/modules": get("Every module of the folder, with its revisions"),
             "/admin/v1/health": get("How the host fares"),
             "/admin/v1/call": call,
