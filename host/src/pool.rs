@@ -22,7 +22,7 @@ use crate::gate::{Admission, Gate, Permit};
 use crate::limits::ModuleLimits;
 use crate::manifest::Manifest;
 use crate::name::Name;
-use crate::record::{Record, RecordDate};
+use crate::record::{HTTP2, Record, RecordDate};
 use demote::{Demotable, Lost};
 use futures::FutureExt;
 use http::Uri;
@@ -314,6 +314,7 @@ impl Service {
     pub(crate) fn record(&self, domain: &str, node: &str) -> Record {
         let mut metadata = metadata_object(&self.declaration.metadata);
         metadata.insert("kind".into(), "wasm".into());
+        metadata.insert("protocol".into(), HTTP2.into());
         metadata.insert("version".into(), self.declaration.version.to_string().into());
         metadata.insert("digest".into(), format!("sha256:{}", self.digest.hex()).into());
         metadata.insert("node".into(), node.into());

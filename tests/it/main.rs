@@ -24,6 +24,7 @@ mod folder;
 mod hostile;
 mod hostile_memory;
 mod http;
+mod http2;
 mod js;
 mod kit;
 mod limits;

@@ -3,7 +3,7 @@
 use super::args::{CallArgs, RemoteArgs, ServiceArgs, ServicesArgs};
 use super::{Failure, print};
 use crate::fault::chain;
-use crate::outbound::{self, Outbound};
+use crate::outbound::{self, Outbound, Protocol};
 use bytes::Bytes;
 use comfy_table::{ContentArrangement, Table, presets};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -224,7 +224,8 @@ async fn send(
     request: http::Result<Request<outbound::OutBody>>,
 ) -> Result<Response<Incoming>, Failure> {
     let request = request.map_err(|_| bad_host(args))?;
-    Outbound::default().send(request).await.map_err(|error| {
+    let sent = Outbound::default().send(request, Protocol::Http1).await;
+    sent.map(|sent| sent.response).map_err(|error| {
         let host = &args.host;
         Failure::Failed(format!(
             "no host answers at {host} ({}); start one with `picolet serve`, \

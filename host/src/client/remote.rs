@@ -6,7 +6,7 @@ use super::render_query;
 use crate::breaker::Verdict;
 use crate::call::{Answer, AnswerBody, CallBody, CallContext, CallTarget, OutgoingCall};
 use crate::fault::{Fault, chain};
-use crate::outbound::{self, OutBody, Outbound, OutboundError};
+use crate::outbound::{self, OutBody, Outbound, OutboundError, Place, Protocol, Sent};
 use crate::record::{Record, RecordMethod};
 use crate::registry::Endpoint;
 use crate::route::Pattern;
@@ -40,31 +40,47 @@ pub(super) async fn send(
         CallBody::Stream(chunks) => outbound::streamed(chunks),
     };
     let whose = Whose { service: pending.call.service.clone(), domain: record.domain.clone() };
-    match outbound.send(request).await {
-        Ok(response) => heard(response, whose, context.deadline),
+    let protocol = if record.is_http2() { Protocol::Http2 } else { Protocol::Http1 };
+    match outbound.send(request, protocol).await {
+        Ok(sent) => heard(sent, whose, context.deadline),
         Err(error) => {
-            let Whose { service, domain } = whose;
+            let Whose { service, domain } = &whose;
             warn!(%service, %domain, error = chain(&error), "call failed");
-            let (verdict, fault, begun) = match error {
+            unanswered(&error, whose)
+        }
+    }
+}
+
+/// What it means for the call that there is no answer.
+fn unanswered(error: &OutboundError, whose: Whose) -> Attempt {
+    let declined = |whose: &Whose| Fault::Guest {
+        status: 503,
+        name: "stopping".to_owned(),
+        message: whose.declines(),
+    };
+    let (verdict, fault, begun) = match error {
+        OutboundError::GoneAway(_) => (Verdict::Nothing, declined(&whose), Begun::Moved),
+        OutboundError::Refused(_) => (Verdict::Nothing, declined(&whose), Begun::Declined),
+        other => {
+            let Whose { service, domain } = whose;
+            let garbled = |service, domain, why| Fault::GarbledAnswer { service, domain, why };
+            match other {
                 OutboundError::Connect(_) => {
                     let fault = Fault::Unreachable { service, domain };
                     (Verdict::Unreachable, fault, Begun::Unreached)
                 }
-                OutboundError::Broken(_) => {
-                    (Verdict::Failed, Fault::BadUpstream { service, domain }, Begun::Maybe)
-                }
                 OutboundError::Garbled(_) => {
-                    let fault = Fault::GarbledAnswer { service, domain, why: "it is no HTTP" };
-                    (Verdict::Failed, fault, Begun::Maybe)
+                    (Verdict::Failed, garbled(service, domain, "it is no HTTP"), Begun::Maybe)
                 }
                 OutboundError::LargeHead(_) => {
                     let why = "its head is too large";
-                    (Verdict::Failed, Fault::GarbledAnswer { service, domain, why }, Begun::Maybe)
+                    (Verdict::Failed, garbled(service, domain, why), Begun::Maybe)
                 }
-            };
-            Attempt { verdict, outcome: Err((fault, Some(begun))) }
+                _ => (Verdict::Failed, Fault::BadUpstream { service, domain }, Begun::Maybe),
+            }
         }
-    }
+    };
+    Attempt { verdict, outcome: Err((fault, Some(begun))) }
 }
 
 /// Whose answer it is.
@@ -74,14 +90,21 @@ struct Whose {
     domain: String,
 }
 
+impl Whose {
+    fn declines(&self) -> String {
+        format!("service {} at {} does not take it", self.service, self.domain)
+    }
+}
+
 /// What an answer means for the call. One that a host says it has not begun is
 /// left to another endpoint.
-fn heard(response: Response<Incoming>, whose: Whose, deadline: Instant) -> Attempt {
+fn heard(sent: Sent, whose: Whose, deadline: Instant) -> Attempt {
+    let Sent { response, place } = sent;
     let name = response.headers().get(FAULT).and_then(|name| name.to_str().ok());
     let unbegun = name.filter(|name| UNBEGUN.contains(name)).map(str::to_owned);
     let status = response.status().as_u16();
-    let message = format!("service {} at {} does not take it", whose.service, whose.domain);
-    let answer = answer(response, whose, deadline);
+    let message = whose.declines();
+    let answer = answer(response, place, whose, deadline);
     let verdict = verdict(&answer);
     match unbegun {
         None => Attempt::answered(Ok(answer), verdict),
@@ -159,7 +182,7 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-fn answer(response: Response<Incoming>, whose: Whose, deadline: Instant) -> Answer {
+fn answer(response: Response<Incoming>, place: Place, whose: Whose, deadline: Instant) -> Answer {
     let (parts, body) = response.into_parts();
     let mut headers = forwarded(&parts.headers);
     headers.remove(http::header::CONTENT_LENGTH);
@@ -168,7 +191,7 @@ fn answer(response: Response<Incoming>, whose: Whose, deadline: Instant) -> Answ
     let body = if body.is_end_stream() {
         AnswerBody::Empty
     } else {
-        AnswerBody::Stream(in_time(chunks(body, whose.clone()), whose, deadline))
+        AnswerBody::Stream(in_time(chunks(body, place, whose.clone()), whose, deadline))
     };
     Answer { status: parts.status, headers, body }
 }
@@ -192,8 +215,9 @@ fn in_time(
     futures::stream::unfold(Some((chunks, whose)), next).boxed()
 }
 
-fn chunks(body: Incoming, whose: Whose) -> BoxStream<'static, Result<Bytes, Fault>> {
+fn chunks(body: Incoming, place: Place, whose: Whose) -> BoxStream<'static, Result<Bytes, Fault>> {
     let body = body.map_err(move |_| {
+        let _ = &place;
         let Whose { service, domain } = whose.clone();
         Fault::BrokenAnswer { service, domain }
     });
