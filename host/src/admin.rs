@@ -4,10 +4,13 @@
 mod api;
 mod call;
 mod change;
+mod endpoints;
 mod guard;
 mod metrics;
 mod openapi;
 mod pico;
+
+pub(crate) use endpoints::Watches;
 
 use crate::call::RequestIds;
 use crate::client::Client;
@@ -36,6 +39,7 @@ pub(crate) struct Admin {
     pub(crate) client: Client,
     pub(crate) front: Arc<Front>,
     pub(crate) ids: Arc<RequestIds>,
+    pub(crate) watches: Watches,
 }
 
 /// A request that the admin side cannot do, as JSON.
@@ -77,7 +81,7 @@ pub(crate) fn router(admin: Admin, body_bytes_max: usize) -> Router {
         .route("/admin/v1/services/{name}/limits", patch(change::limits))
         .route("/admin/v1/services/{name}/traffic", patch(change::traffic))
         .route("/admin/v1/services/{name}/rollback", post(change::rollback))
-        .route("/admin/v1/endpoints", get(api::endpoints))
+        .route("/admin/v1/endpoints", get(endpoints::endpoints))
         .route("/admin/v1/modules", get(api::modules))
         .route("/admin/v1/health", get(api::health))
         .route("/admin/v1/call", post(call::call))

@@ -3,7 +3,7 @@
 //! Three steps, three types: settings, a built host with its sockets bound and
 //! nothing running, a run that ends with a report.
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, Watches};
 use crate::call::RequestIds;
 use crate::client::Client;
 use crate::cores::Cores;
@@ -17,6 +17,7 @@ use crate::publish::published;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::telemetry::Announcer;
+use axum::serve::ListenerExt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -85,8 +86,7 @@ impl Host {
         let registry = Registry::new(settings.leases, limits.records_max, outbound.clone());
         let (publisher, live) = published(Live::default());
         let locals = Box::new(live.clone());
-        let (depth_max, balance) = (limits.call_depth_max, settings.balance);
-        let client = Client::new(locals, registry.clone(), outbound, depth_max, balance);
+        let client = Client::new(locals, registry.clone(), outbound, limits, settings.balance);
         let (crew, cores) = (inner.clone(), start_cores(settings.threads)?);
         let (of_front, calls) = (registry.clone(), client.clone());
         let ground = Ground { live: live.clone(), registry: of_front, client: calls, crew, cores };
@@ -104,7 +104,8 @@ impl Host {
         };
         let (loader, desk): (Loader, Desk) = Loader::new(&settings, tools);
         let ids = Arc::new(RequestIds::default());
-        let admin = Admin { registry, live, desk, client, front: front.clone(), ids };
+        let watches = Watches::default();
+        let admin = Admin { registry, live, desk, client, front: front.clone(), ids, watches };
         Ok(Self {
             settings,
             listeners,
@@ -151,16 +152,9 @@ impl Host {
         }
         self.outer.hire("loader", |stop| self.loader.run(stop));
         let router = admin::router(self.admin, limits.admin_body_bytes_max);
-        let mut admin_closing = closing.subscribe();
-        self.outer.hire("admin", |_| async move {
-            let until = async move {
-                let _ = admin_closing.wait_for(|closing| *closing).await;
-            };
-            let served = axum::serve(self.admin_listener, router).with_graceful_shutdown(until);
-            if let Err(error) = served.await {
-                warn!(%error, "admin side ended");
-            }
-        });
+        let (listener, admin_closing) = (self.admin_listener, closing.subscribe());
+        let stall_ms = limits.write_stall_ms_max;
+        self.outer.hire("admin", |_| serve_admin(listener, router, stall_ms, admin_closing));
 
         let streams = self.front.streams.clone();
         stop.await;
@@ -192,6 +186,26 @@ impl Host {
             panicked: inner.panicked + outer.panicked,
             cut_short: inner.cut_short,
         }
+    }
+}
+
+/// Serves the admin side. Who does not read what was asked for is not waited
+/// for.
+async fn serve_admin(
+    listener: TcpListener,
+    router: axum::Router,
+    stall_ms: u64,
+    mut closing: watch::Receiver<bool>,
+) {
+    let stall_ms = u32::try_from(stall_ms).unwrap_or(u32::MAX);
+    let listener = listener.tap_io(move |stream| {
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&*stream, stall_ms);
+    });
+    let until = async move {
+        let _ = closing.wait_for(|closing| *closing).await;
+    };
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
+        warn!(%error, "admin side ended");
     }
 }
 

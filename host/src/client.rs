@@ -2,6 +2,7 @@
 //! name: in process when it is live here, over HTTP otherwise.
 
 mod course;
+mod directory;
 mod fleets;
 mod here;
 mod line;
@@ -9,12 +10,13 @@ mod options;
 mod remote;
 mod versions;
 
-pub(crate) use fleets::EndpointState;
+pub(crate) use directory::{EndpointEvent, EndpointWatch};
 
 use crate::balance::Strategy;
 use crate::block::Params;
 use crate::call::{Answer, CallContext, DirectoryEntry, Hop, Neighbours, OutgoingCall};
 use crate::fault::Fault;
+use crate::limits::HostLimits;
 use crate::outbound::Outbound;
 use crate::pool::Service;
 use crate::record::{Record, Status};
@@ -23,7 +25,7 @@ use course::Course;
 use fleets::Fleets;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::Method;
+use http::{HeaderMap, Method};
 use line::Lines;
 use options::CallOptions;
 use std::sync::Arc;
@@ -55,7 +57,7 @@ struct Shared {
     fleets: Fleets,
     lines: Lines,
     outbound: Outbound,
-    depth_max: usize,
+    limits: HostLimits,
 }
 
 impl Client {
@@ -64,11 +66,11 @@ impl Client {
         locals: Box<dyn Locals>,
         registry: Arc<Registry>,
         outbound: Outbound,
-        depth_max: usize,
+        limits: HostLimits,
         balance: Strategy,
     ) -> Self {
         let (fleets, lines) = (Fleets::new(registry.clone(), balance), Lines::default());
-        Self { shared: Arc::new(Shared { locals, registry, fleets, lines, outbound, depth_max }) }
+        Self { shared: Arc::new(Shared { locals, registry, fleets, lines, outbound, limits }) }
     }
 
     /// Calls a service by name. `by` is the method that makes the call.
@@ -89,11 +91,12 @@ impl Client {
             context.properties = properties.clone();
         }
         self.check_depth(&context, &call)?;
+        self.check_headers(&call.headers)?;
         Course::new(&self.shared, &options, context, call).run().await
     }
 
     fn check_depth(&self, context: &CallContext, call: &OutgoingCall) -> Result<(), Fault> {
-        let depth_max = self.shared.depth_max;
+        let depth_max = self.shared.limits.call_depth_max;
         if context.hops_before + context.chain.len() <= depth_max {
             return Ok(());
         }
@@ -111,9 +114,19 @@ impl Client {
         }
     }
 
-    /// Endpoints of services that were called, as callers find them.
-    pub(crate) fn endpoints(&self) -> Vec<EndpointState> {
-        self.shared.fleets.states()
+    /// Holds calls to what requests from outside are held to.
+    fn check_headers(&self, headers: &HeaderMap) -> Result<(), Fault> {
+        let HostLimits { headers_max, head_bytes_max, .. } = self.shared.limits;
+        if headers_max < headers.len() {
+            let message = format!("the call has more than {headers_max} headers");
+            return Err(Fault::HeadTooLarge { message });
+        }
+        let sizes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+        if head_bytes_max < sizes.sum() {
+            let message = format!("the call has headers of more than {head_bytes_max} bytes");
+            return Err(Fault::HeadTooLarge { message });
+        }
+        Ok(())
     }
 
     /// Calls that wait for an endpoint.

@@ -50,14 +50,24 @@ pub(crate) enum Fault {
     FirstByteLimit { service: String, first_byte_ms: u64 },
     #[error("deadline has passed while {doing}")]
     Deadline { doing: &'static str },
+    #[error("deadline had passed before service {service} was called")]
+    TooLate { service: String },
     #[error("service {service} gave an answer that cannot be sent: {reason}")]
     BadAnswer { service: String, reason: String },
     #[error("answer is over the limit of {bytes_max} bytes")]
     AnswerTooLarge { bytes_max: u64 },
     #[error("service {service} at {domain} cannot be reached")]
     Unreachable { service: String, domain: String },
-    #[error("service {service} at {domain} gave a broken answer")]
+    #[error("service {service} at {domain} closed the connection without an answer")]
     BadUpstream { service: String, domain: String },
+    #[error("service {service} at {domain} gave an answer that cannot be read: {why}")]
+    GarbledAnswer { service: String, domain: String, why: &'static str },
+    #[error("service {service} at {domain} broke its answer off")]
+    BrokenAnswer { service: String, domain: String },
+    #[error("service {service} at {domain} gave no answer in the time of the call")]
+    NoAnswer { service: String, domain: String },
+    #[error("service {service} at {domain} was still answering when the time of the call was over")]
+    SlowAnswer { service: String, domain: String },
     #[error("service {service} is at its limit of requests")]
     Overloaded { service: String },
     #[error("the host is at its limit of requests")]
@@ -137,8 +147,13 @@ impl Fault {
             Self::WallLimit { .. } => (504, "wall-limit"),
             Self::FirstByteLimit { .. } => (504, "first-byte-limit"),
             Self::Deadline { .. } => (504, "deadline"),
+            Self::TooLate { .. } => (504, "too-late"),
+            Self::NoAnswer { .. } => (504, "no-answer"),
+            Self::SlowAnswer { .. } => (504, "slow-answer"),
             Self::Unreachable { .. } => (502, "unreachable"),
             Self::BadUpstream { .. } => (502, "bad-upstream"),
+            Self::GarbledAnswer { .. } => (502, "garbled-answer"),
+            Self::BrokenAnswer { .. } => (502, "broken-answer"),
             Self::Overloaded { .. } => (503, "overloaded"),
             Self::HostOverloaded => (503, "host-overloaded"),
             Self::OutboundLimit { .. } => (503, "outbound-limit"),

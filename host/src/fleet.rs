@@ -228,6 +228,18 @@ impl<E: Clone> Fleet<E> {
         change
     }
 
+    /// An answer broke off after the call to it counted as answered.
+    pub(crate) fn broke_off(&mut self, id: &str, now: Now, random: u64) -> Change {
+        let Some(member) = self.member_mut(id, None) else { return Change::Unchanged };
+        if member.breaker.standing(now) != Standing::Serving {
+            return Change::Unchanged;
+        }
+        let pass = member.breaker.begin(now);
+        let change = member.breaker.ended(pass, Verdict::Failed, now, random);
+        self.is_calm = false;
+        change
+    }
+
     /// The caller left; nothing is known of how the call would have ended.
     pub(crate) fn abandoned(&mut self, ticket: Ticket, now: Now) {
         let outcome = Outcome { verdict: Verdict::Nothing, latency: Duration::ZERO };

@@ -23,7 +23,7 @@ use crate::gate::{Admission, Gate, Permit};
 use crate::limits::ModuleLimits;
 use crate::manifest::Manifest;
 use crate::name::Name;
-use crate::record::{Record, RecordDate};
+use crate::record::{HTTP2, Record, RecordDate};
 use demote::{Demotable, Lost};
 use futures::FutureExt;
 use http::Uri;
@@ -196,12 +196,19 @@ impl Service {
         let Some(hop) = self.hops.get(call.method as usize).cloned() else {
             return Served::Answered(Err(Fault::Internal));
         };
+        if call.context.deadline <= Instant::now() {
+            let service = self.declaration.name.to_string();
+            return Served::Answered(Err(Fault::TooLate { service }));
+        }
         let permit = match self.admit(&call.context).await {
             Admission::Granted(permit) => permit,
             Admission::Closing => return Served::Closing(call),
             Admission::Shed => {
                 let service = self.declaration.name.to_string();
-                return Served::Answered(Err(Fault::Overloaded { service }));
+                let is_late = call.context.deadline <= Instant::now();
+                let late = Fault::Deadline { doing: "the call waited for a place" };
+                let fault = if is_late { late } else { Fault::Overloaded { service } };
+                return Served::Answered(Err(fault));
             }
         };
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
@@ -326,6 +333,7 @@ impl Service {
     pub(crate) fn record(&self, domain: &str, node: &str) -> Record {
         let mut metadata = metadata_object(&self.declaration.metadata);
         metadata.insert("kind".into(), "wasm".into());
+        metadata.insert("protocol".into(), HTTP2.into());
         metadata.insert("version".into(), self.declaration.version.to_string().into());
         metadata.insert("digest".into(), format!("sha256:{}", self.digest.hex()).into());
         metadata.insert("node".into(), node.into());

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What `protocol` in the metadata of a record is when it takes HTTP/2.
+pub(crate) const HTTP2: &str = "h2c";
+
 /// Time since the host started.
 pub(crate) type Now = Duration;
 
@@ -128,6 +131,11 @@ impl Record {
     /// Its version, when it says one.
     pub(crate) fn version(&self) -> Option<&str> {
         self.metadata.get("version").and_then(Value::as_str)
+    }
+
+    /// Whether it says that it takes HTTP/2 by prior knowledge.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.metadata.get("protocol").and_then(Value::as_str) == Some(HTTP2)
     }
 
     /// A method by name.

@@ -4,6 +4,7 @@
 
 mod check;
 mod external;
+mod leaving;
 
 use crate::limits::LeaseTimes;
 use crate::name::Name;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 /// All records, local and external.
 pub(crate) struct Registry {
     directory: Mutex<Directory>,
+    leaving: Mutex<Vec<Endpoint>>,
     changed: watch::Sender<u64>,
     started: Instant,
     times: LeaseTimes,
@@ -76,6 +78,7 @@ impl Registry {
     pub(crate) fn new(times: LeaseTimes, records_max: usize, outbound: Outbound) -> Arc<Self> {
         Arc::new(Self {
             directory: Mutex::default(),
+            leaving: Mutex::default(),
             changed: watch::Sender::new(0),
             started: Instant::now(),
             times,
@@ -239,13 +242,25 @@ impl Registry {
             .collect();
         let meant = selector.pick(offered.iter().map(|(_, entry)| &entry.record.name));
         let is_meant = |(_, entry): &(&Name, &Entry)| meant.contains(&&entry.record.name);
-        let endpoint = |(key, entry): (&Name, &Entry)| {
-            let record = entry.record.clone();
-            let id = format!("{}@{}", record.registration, record.domain).into();
-            let (status, is_local) = (entry.status(&self.times, now), entry.keeper == Keeper::Host);
-            Endpoint { key: key.clone(), record, status, is_local, id }
-        };
-        offered.into_iter().filter(is_meant).map(endpoint).collect()
+        let meant = offered.into_iter().filter(is_meant);
+        meant.map(|(key, entry)| self.endpoint(key, entry, now)).collect()
+    }
+
+    /// Every endpoint that is listed.
+    pub(crate) fn all(&self) -> Vec<Endpoint> {
+        let now = self.now();
+        let directory = self.lock();
+        let all = directory
+            .iter()
+            .flat_map(|(key, entries)| entries.iter().map(move |entry| (key, entry)));
+        all.map(|(key, entry)| self.endpoint(key, entry, now)).collect()
+    }
+
+    fn endpoint(&self, key: &Name, entry: &Entry, now: Now) -> Endpoint {
+        let record = entry.record.clone();
+        let id = format!("{}@{}", record.registration, record.domain).into();
+        let (status, is_local) = (entry.status(&self.times, now), entry.keeper == Keeper::Host);
+        Endpoint { key: key.clone(), record, status, is_local, id }
     }
 
     /// Every record of a key with its state.

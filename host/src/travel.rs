@@ -100,7 +100,10 @@ pub(crate) fn write(context: &CallContext, headers: &mut HeaderMap) {
     put(TIMEOUT_MS, remaining.as_millis().to_string());
     put(DEPTH, (context.hops_before + context.chain.len()).to_string());
     let baggage = baggage(&context.properties);
-    if !baggage.is_empty() {
+    if baggage.is_empty() {
+        // What a caller sent by hand is no property.
+        headers.remove(BAGGAGE);
+    } else {
         put(BAGGAGE, baggage);
     }
 }

@@ -11,6 +11,7 @@ mod guests;
 mod hand_made;
 mod host;
 mod log;
+mod mean;
 mod process;
 mod program;
 mod raw;
@@ -22,6 +23,7 @@ pub(crate) use folder::Folder;
 pub(crate) use guests::{guest, versioned};
 pub(crate) use host::{Host, Launch};
 pub(crate) use log::Log;
+pub(crate) use mean::{Manner, Mean};
 pub(crate) use process::{
     Ran, children, command, descriptors, is_stopped, picolet, resident_mib, run, sockets,
 };

@@ -94,3 +94,40 @@ async fn a_request_is_passed_to_a_service_by_its_name() {
     assert_eq!(host.get("/services/ext/other").await.status, 404);
     host.stop().await;
 }
+
+#[tokio::test]
+async fn a_session_goes_to_endpoints_of_the_registry_and_to_nobody_else() {
+    let host = Host::of(&["misbehaves"]).await;
+    let program = Program::start().await;
+    let record = program.record("ext-1").to_string();
+    assert_eq!(host.admin("POST", "/api/services", &record).await.status, 200);
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let session = [
+        ("baggage", "user=7,secret=x"),
+        ("traceparent", trace),
+        ("x-request-id", "r-1"),
+        ("x-picolet-timeout-ms", "3000"),
+    ];
+    for path in ["/services/ext/hello", "/misbehaves/call/ext/hello"] {
+        assert_eq!(host.send("GET", path, &session, "").await.status, 200, "{path}");
+        assert_eq!(program.header("baggage"), "user=7,secret=x", "{path}");
+        assert_eq!(program.header("traceparent"), trace, "{path}");
+        assert_eq!(program.header("x-request-id"), "r-1", "{path}");
+        let left: u64 = program.header("x-picolet-timeout-ms").parse().unwrap();
+        assert!(left <= 3_000, "{left}");
+    }
+    // What is too large to be a property does not pass as a header either.
+    let large = format!("big={}", "x".repeat(5_000));
+    let sent = [("baggage", large.as_str())];
+    assert_eq!(host.send("GET", "/services/ext/hello", &sent, "").await.status, 200);
+    assert_eq!(program.header("baggage"), "");
+    // A health check belongs to no session.
+    until("a health check", async || (0 < program.checks()).then_some(())).await;
+    for name in ["baggage", "traceparent", "x-request-id", "x-picolet-depth"] {
+        assert_eq!(program.check_header(name), "", "{name}");
+    }
+    // An address that is not in the registry is nobody's endpoint.
+    let address = program.address.to_string().replace(':', "%3A");
+    faults(&host.get(&format!("/services/{address}/ext/hello")).await, 404, &["no-such-service"]);
+    host.stop().await;
+}

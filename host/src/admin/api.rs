@@ -140,11 +140,6 @@ fn records(admin: &Admin, name: &str) -> Result<Json<Value>, Refused> {
     Ok(Json(json!({ "name": name, "records": records })))
 }
 
-/// Endpoints of services that were called by name, as their callers find them.
-pub(super) async fn endpoints(AxumState(admin): AxumState<Admin>) -> Json<Value> {
-    Json(json!({ "endpoints": admin.client.endpoints() }))
-}
-
 pub(super) async fn modules(AxumState(admin): AxumState<Admin>) -> Json<Value> {
     Json(json!({ "modules": *admin.desk.modules() }))
 }

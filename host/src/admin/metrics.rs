@@ -22,6 +22,7 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     one(&mut text, "picolet_tasks", "Tasks of requests, loads and drains.", admin.front.crew.len());
     let waiting = admin.client.waiting();
     one(&mut text, "picolet_client_waiting", "Calls that wait for an endpoint.", waiting);
+    one(&mut text, "picolet_watches", "Readers that watch endpoints.", admin.watches.count());
     type Read = fn(&Service) -> u64;
     let families: [(&str, &str, &str, Read); 7] = [
         ("picolet_service_calls_total", "counter", "Calls that were let in.", |service| {

@@ -80,7 +80,7 @@ pub(super) async fn openapi() -> Json<Value> {
             "/admin/v1/services/{name}/limits": limits,
             "/admin/v1/services/{name}/traffic": traffic,
             "/admin/v1/services/{name}/rollback": rollback,
-            "/admin/v1/endpoints": get("Endpoints of services that were called by name"),
+            "/admin/v1/endpoints": super::endpoints::described(),
             "/admin/v1/modules": get("Every module of the folder, with its revisions"),
             "/admin/v1/health": get("How the host fares"),
             "/admin/v1/call": call,

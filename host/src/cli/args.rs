@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// Show what a module declares, imports and would be granted
     Inspect(InspectArgs),
     /// List the services of a host
-    Services(RemoteArgs),
+    Services(ServicesArgs),
     /// Show one service: methods, limits, figures
     Service(ServiceArgs),
     /// Bring back the revision before, until the file's content changes
@@ -80,6 +80,15 @@ pub(crate) struct RemoteArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServicesArgs {
+    /// Show every endpoint with its state, and then each change as it happens
+    #[arg(long)]
+    pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
 }
 
 #[derive(Debug, Args)]

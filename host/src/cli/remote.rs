@@ -1,9 +1,9 @@
 //! Commands that ask a running host over its admin side.
 
-use super::args::{CallArgs, RemoteArgs, ServiceArgs};
+use super::args::{CallArgs, RemoteArgs, ServiceArgs, ServicesArgs};
 use super::{Failure, print};
 use crate::fault::chain;
-use crate::outbound::{self, Outbound};
+use crate::outbound::{self, Outbound, Protocol};
 use bytes::Bytes;
 use comfy_table::{ContentArrangement, Table, presets};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -14,7 +14,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
 
-pub(super) fn services(args: &RemoteArgs) -> Result<(), Failure> {
+pub(super) fn services(args: &ServicesArgs) -> Result<(), Failure> {
+    let ServicesArgs { watch, remote: args } = args;
+    if *watch {
+        return watch_endpoints(args);
+    }
     let listing = get(args, "/admin/v1/services")?;
     if args.json {
         print(&listing.to_string());
@@ -65,6 +69,48 @@ fn state(service: &Value) -> String {
         None => "serving",
     };
     state.to_owned()
+}
+
+/// Prints a line for every endpoint, and then for every change, until the host
+/// or the reader goes.
+fn watch_endpoints(args: &RemoteArgs) -> Result<(), Failure> {
+    block_on(async {
+        let request =
+            Request::get(address(args, "/admin/v1/endpoints?watch")?).body(outbound::empty());
+        let mut response = send(args, request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(refusal(response).await);
+        }
+        let mut seen = Vec::new();
+        while let Some(frame) = response.body_mut().frame().await {
+            let frame = frame.map_err(|_| Failure::Failed("the watch broke off".into()))?;
+            seen.extend_from_slice(&frame.into_data().unwrap_or_default());
+            while let Some(end) = seen.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = seen.drain(..=end).collect();
+                let event = serde_json::from_slice(&line).map_err(|_| not_a_host(args))?;
+                if let Some(line) = watch_line(&event, args.json) {
+                    print(&line);
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// One event for people, or as it came.
+fn watch_line(event: &Value, as_json: bool) -> Option<String> {
+    if as_json {
+        return Some(event.to_string());
+    }
+    let endpoint = event.get("endpoint")?;
+    let get = |name: &str| text(endpoint, &format!("/{name}"));
+    let (at, kind) = (format!("{}{}", get("domain"), get("root")), text(event, "/event"));
+    let rests = match endpoint.get("rests_ms").and_then(Value::as_u64) {
+        Some(ms) => format!(" for {ms} ms"),
+        None => String::new(),
+    };
+    let (service, version, state) = (get("service"), get("version"), get("state"));
+    Some(format!("{kind} {service} {version} {state}{rests} {} at {at}", get("registration")))
 }
 
 pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {
@@ -230,7 +276,8 @@ async fn send(
     request: http::Result<Request<outbound::OutBody>>,
 ) -> Result<Response<Incoming>, Failure> {
     let request = request.map_err(|_| bad_host(args))?;
-    Outbound::default().send(request).await.map_err(|error| {
+    let sent = Outbound::default().send(request, Protocol::Http1).await;
+    sent.map(|sent| sent.response).map_err(|error| {
         let host = &args.host;
         Failure::Failed(format!(
             "no host answers at {host} ({}); start one with `picolet serve`, \

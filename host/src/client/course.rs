@@ -126,6 +126,9 @@ impl<'c> Course<'c> {
         }
         // Before the first look, so that no change after it is missed.
         let mut changes = self.options.wait.then(|| self.shared.registry.watch());
+        if self.context.deadline <= now {
+            return Err(Fault::TooLate { service: self.pending.call.service.clone() });
+        }
         loop {
             let mut begun = self.choose_or_wait(&mut changes, now).await?;
             self.bound(&begun.endpoint, now);
@@ -133,14 +136,24 @@ impl<'c> Course<'c> {
             let attempt = self.attempt(&begun.endpoint, begun.place);
             let Ok(tried) = timeout_at(deadline, attempt).await else {
                 begun.end(Verdict::TimedOut);
-                return Err(Fault::Deadline { doing: "a service was called" });
+                return Err(self.timed_out(&begun));
             };
             let Attempt { verdict, outcome } = tried;
             begun.end(verdict);
             match outcome {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok(begun.follow(answer)),
                 Err((fault, how_far)) => self.consider(&begun.endpoint, fault, how_far)?,
             }
+        }
+    }
+
+    fn timed_out(&self, begun: &BegunCall) -> Fault {
+        match begun.place {
+            Place::Here => Fault::Deadline { doing: "a service was called" },
+            Place::There => Fault::NoAnswer {
+                service: self.pending.call.service.clone(),
+                domain: begun.endpoint.record.domain.clone(),
+            },
         }
     }
 

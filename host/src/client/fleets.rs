@@ -5,7 +5,7 @@ use super::options::CallOptions;
 use super::versions::{Drawn, Versions};
 use crate::balance::Strategy;
 use crate::breaker::{Cause, Change, Standing, Verdict};
-use crate::call::{CallTarget, mix};
+use crate::call::{Answer, AnswerBody, CallTarget, mix};
 use crate::fault::Fault;
 use crate::fleet::{
     Choice, Chosen, Fit, Fleet, Listed, Outcome, Place, Prefer, Resting, Ticket, Turn, Wish,
@@ -14,12 +14,14 @@ use crate::record::{Now, Status};
 pub(super) use crate::registry::Endpoint;
 use crate::registry::Registry;
 use crate::selector::Offer;
-use serde::Serialize;
+use bytes::Bytes;
+use futures::StreamExt;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -30,6 +32,7 @@ pub(super) struct Fleets {
     started: Instant,
     by_service: Mutex<HashMap<Box<str>, Arc<Crowd>>>,
     random: Arc<AtomicU64>,
+    changed: Arc<watch::Sender<u64>>,
 }
 
 /// The endpoints of what one text names.
@@ -37,6 +40,7 @@ pub(super) struct Crowd {
     service: String,
     started: Instant,
     random: Arc<AtomicU64>,
+    changed: Arc<watch::Sender<u64>>,
     inner: Mutex<Inner>,
 }
 
@@ -62,23 +66,18 @@ pub(super) struct Begun {
     pub(super) endpoint: Endpoint,
     pub(super) place: Place,
     at: Instant,
-    open: Option<(Arc<Crowd>, Ticket)>,
+    crowd: Arc<Crowd>,
+    open: Option<Ticket>,
 }
 
-/// One endpoint, for people.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct EndpointState {
-    /// What callers named.
-    pub(crate) service: String,
-    pub(crate) registration: String,
-    pub(crate) domain: String,
-    /// `serving`, `down`, `resting` or `probing`.
-    pub(crate) state: &'static str,
-    /// Milliseconds until it may be called again.
-    pub(crate) rests_ms: Option<u64>,
-    pub(crate) in_flight: u32,
-    /// Microseconds until its answers begin, as the balance reckons.
-    pub(crate) latency_us: Option<u64>,
+/// How an endpoint fares with its callers.
+#[derive(Clone, Debug)]
+pub(super) struct Fared {
+    /// `serving`, `resting` or `probing`.
+    pub(super) state: &'static str,
+    pub(super) rests_ms: Option<u64>,
+    pub(super) in_flight: u32,
+    pub(super) latency_us: Option<u64>,
 }
 
 /// Nobody to call: why, and when there may be somebody.
@@ -89,7 +88,8 @@ impl Fleets {
         let seed = uuid::Uuid::new_v4().as_u64_pair().0;
         let random = Arc::new(AtomicU64::new(seed));
         let (started, by_service) = (Instant::now(), Mutex::default());
-        Self { registry, strategy, started, by_service, random }
+        let changed = Arc::new(watch::Sender::new(0));
+        Self { registry, strategy, started, by_service, random, changed }
     }
 
     /// Chooses an endpoint among those that fit, and begins the call to it.
@@ -106,13 +106,29 @@ impl Fleets {
         crowd.choose(sought, turn, fit)
     }
 
-    /// Every endpoint of what was called.
-    pub(super) fn states(&self) -> Vec<EndpointState> {
+    /// How the endpoints of all that was called fare, by their ids. One that
+    /// several names stand for fares as badly as under the worst of them.
+    pub(super) fn states(&self) -> HashMap<Arc<str>, Fared> {
         let crowds: Vec<Arc<Crowd>> = self.lock().values().cloned().collect();
-        let mut states: Vec<EndpointState> =
-            crowds.iter().flat_map(|crowd| crowd.states()).collect();
-        states.sort_by(|a, b| (&a.service, &a.registration).cmp(&(&b.service, &b.registration)));
-        states
+        let mut all: HashMap<Arc<str>, Fared> = HashMap::new();
+        for (id, fared) in crowds.iter().flat_map(|crowd| crowd.states()) {
+            match all.get_mut(&id) {
+                None => drop(all.insert(id, fared)),
+                Some(known) => {
+                    let in_flight = known.in_flight + fared.in_flight;
+                    if known.state == "serving" {
+                        *known = fared;
+                    }
+                    known.in_flight = in_flight;
+                }
+            }
+        }
+        all
+    }
+
+    /// A number that grows when an endpoint begins or ends to rest.
+    pub(super) fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     /// The endpoints of a service as they are now; none when there are none.
@@ -156,6 +172,7 @@ impl Fleets {
             service: service.to_owned(),
             started: self.started,
             random: self.random.clone(),
+            changed: self.changed.clone(),
             inner: Mutex::new(Inner {
                 versions: Versions::One,
                 version: 0,
@@ -194,8 +211,8 @@ impl Crowd {
         };
         match choice {
             Choice::Call(Chosen { endpoint, place, ticket }) => {
-                let open = Some((self.clone(), ticket));
-                Ok(Begun { endpoint, place, at: Instant::now(), open })
+                let (crowd, open) = (self.clone(), Some(ticket));
+                Ok(Begun { endpoint, place, at: Instant::now(), crowd, open })
             }
             Choice::Resting(resting) => Err(self.resting(&sought, &resting)),
             Choice::Spent => {
@@ -246,7 +263,20 @@ impl Crowd {
         let outcome = Outcome { verdict, latency };
         let id = ticket.id().clone();
         let change = self.lock().fleet.ended(ticket, outcome, self.now(), self.random());
+        self.tell(&id, change);
+    }
+
+    /// An answer that had begun did not end.
+    fn broke_off(&self, id: &str) {
+        let change = self.lock().fleet.broke_off(id, self.now(), self.random());
+        self.tell(id, change);
+    }
+
+    fn tell(&self, id: &str, change: Change) {
         let service = &self.service;
+        if change != Change::Unchanged {
+            self.changed.send_modify(|count| *count += 1);
+        }
         match change {
             Change::Unchanged => (),
             Change::Serves => info!(%service, endpoint = %id, "endpoint serves again"),
@@ -262,29 +292,24 @@ impl Crowd {
         }
     }
 
-    fn states(&self) -> Vec<EndpointState> {
+    fn states(&self) -> Vec<(Arc<str>, Fared)> {
         let now = self.now();
         let inner = self.lock();
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let states = inner.fleet.states(now).map(|state| {
-            let endpoint = &state.listed.endpoint;
             let (name, until) = match state.standing {
-                _ if endpoint.status == Status::Down => ("down", None),
                 Standing::Serving => ("serving", None),
                 Standing::Due { .. } => ("resting", Some(now)),
                 Standing::Resting { until, .. } => ("resting", Some(until)),
                 Standing::Probing { until, .. } => ("probing", Some(until)),
             };
-            EndpointState {
-                service: self.service.clone(),
-                registration: endpoint.record.registration.clone(),
-                domain: endpoint.record.domain.clone(),
+            let fared = Fared {
                 state: name,
                 rests_ms: until.map(|until| millis(until.saturating_sub(now))),
                 in_flight: state.in_flight,
-                latency_us: state
-                    .latency
-                    .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
-            }
+                latency_us: state.latency.map(micros),
+            };
+            (state.listed.id.clone(), fared)
         });
         states.collect()
     }
@@ -305,17 +330,35 @@ impl Crowd {
 impl Begun {
     /// The call is over.
     pub(super) fn end(&mut self, verdict: Verdict) {
-        if let Some((crowd, ticket)) = self.open.take() {
-            crowd.ended(ticket, verdict, self.at.elapsed());
+        if let Some(ticket) = self.open.take() {
+            self.crowd.ended(ticket, verdict, self.at.elapsed());
+        }
+    }
+
+    /// The answer of the call. One that breaks off is a failure of its
+    /// endpoint after all.
+    pub(super) fn follow(self, answer: Answer) -> Answer {
+        match answer.body {
+            AnswerBody::Stream(chunks) if self.place == Place::There => {
+                let (crowd, id) = (self.crowd.clone(), self.endpoint.id());
+                let follow = move |chunk: &Result<Bytes, Fault>| {
+                    if let Err(Fault::BrokenAnswer { .. }) = chunk {
+                        crowd.broke_off(&id);
+                    }
+                };
+                let body = AnswerBody::Stream(chunks.inspect(follow).boxed());
+                Answer { body, ..answer }
+            }
+            _ => answer,
         }
     }
 }
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        if let Some((crowd, ticket)) = self.open.take() {
-            let now = crowd.now();
-            crowd.lock().fleet.abandoned(ticket, now);
+        if let Some(ticket) = self.open.take() {
+            let now = self.crowd.now();
+            self.crowd.lock().fleet.abandoned(ticket, now);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::render_query;
 use crate::breaker::Verdict;
 use crate::call::{Answer, AnswerBody, CallBody, CallContext, CallTarget, OutgoingCall};
 use crate::fault::{Fault, chain};
-use crate::outbound::{self, OutBody, Outbound, OutboundError};
+use crate::outbound::{self, OutBody, Outbound, OutboundError, Place, Protocol, Sent};
 use crate::record::{Record, RecordMethod};
 use crate::registry::Endpoint;
 use crate::route::Pattern;
@@ -39,38 +39,72 @@ pub(super) async fn send(
         CallBody::Bytes(bytes) => outbound::full(bytes),
         CallBody::Stream(chunks) => outbound::streamed(chunks),
     };
-    let (service, domain) = (pending.call.service.clone(), record.domain.clone());
-    match outbound.send(request).await {
-        Ok(response) => heard(response, service, domain, context.deadline),
+    let whose = Whose { service: pending.call.service.clone(), domain: record.domain.clone() };
+    let protocol = if record.is_http2() { Protocol::Http2 } else { Protocol::Http1 };
+    match outbound.send(request, protocol).await {
+        Ok(sent) => heard(sent, whose, context.deadline),
         Err(error) => {
+            let Whose { service, domain } = &whose;
             warn!(%service, %domain, error = chain(&error), "call failed");
-            match error {
-                OutboundError::Connect(_) => Attempt {
-                    verdict: Verdict::Unreachable,
-                    outcome: Err((Fault::Unreachable { service, domain }, Some(Begun::Unreached))),
-                },
-                OutboundError::Broken(_) => Attempt {
-                    verdict: Verdict::Failed,
-                    outcome: Err((Fault::BadUpstream { service, domain }, Some(Begun::Maybe))),
-                },
+            unanswered(&error, whose)
+        }
+    }
+}
+
+/// What it means for the call that there is no answer.
+fn unanswered(error: &OutboundError, whose: Whose) -> Attempt {
+    let declined = |whose: &Whose| Fault::Guest {
+        status: 503,
+        name: "stopping".to_owned(),
+        message: whose.declines(),
+    };
+    let (verdict, fault, begun) = match error {
+        OutboundError::GoneAway(_) => (Verdict::Nothing, declined(&whose), Begun::Moved),
+        OutboundError::Refused(_) => (Verdict::Nothing, declined(&whose), Begun::Declined),
+        other => {
+            let Whose { service, domain } = whose;
+            let garbled = |service, domain, why| Fault::GarbledAnswer { service, domain, why };
+            match other {
+                OutboundError::Connect(_) => {
+                    let fault = Fault::Unreachable { service, domain };
+                    (Verdict::Unreachable, fault, Begun::Unreached)
+                }
+                OutboundError::Garbled(_) => {
+                    (Verdict::Failed, garbled(service, domain, "it is no HTTP"), Begun::Maybe)
+                }
+                OutboundError::LargeHead(_) => {
+                    let why = "its head is too large";
+                    (Verdict::Failed, garbled(service, domain, why), Begun::Maybe)
+                }
+                _ => (Verdict::Failed, Fault::BadUpstream { service, domain }, Begun::Maybe),
             }
         }
+    };
+    Attempt { verdict, outcome: Err((fault, Some(begun))) }
+}
+
+/// Whose answer it is.
+#[derive(Clone)]
+struct Whose {
+    service: String,
+    domain: String,
+}
+
+impl Whose {
+    fn declines(&self) -> String {
+        format!("service {} at {} does not take it", self.service, self.domain)
     }
 }
 
 /// What an answer means for the call. One that a host says it has not begun is
 /// left to another endpoint.
-fn heard(
-    response: Response<Incoming>,
-    service: String,
-    domain: String,
-    deadline: Instant,
-) -> Attempt {
+fn heard(sent: Sent, whose: Whose, deadline: Instant) -> Attempt {
+    let Sent { response, place } = sent;
     let name = response.headers().get(FAULT).and_then(|name| name.to_str().ok());
     let unbegun = name.filter(|name| UNBEGUN.contains(name)).map(str::to_owned);
     let status = response.status().as_u16();
-    let message = format!("service {service} at {domain} does not take it");
-    let answer = answer(response, service, domain, deadline);
+    let message = whose.declines();
+    let answer = answer(response, place, whose, deadline);
     let verdict = verdict(&answer);
     match unbegun {
         None => Attempt::answered(Ok(answer), verdict),
@@ -148,12 +182,7 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-fn answer(
-    response: Response<Incoming>,
-    service: String,
-    domain: String,
-    deadline: Instant,
-) -> Answer {
+fn answer(response: Response<Incoming>, place: Place, whose: Whose, deadline: Instant) -> Answer {
     let (parts, body) = response.into_parts();
     let mut headers = forwarded(&parts.headers);
     headers.remove(http::header::CONTENT_LENGTH);
@@ -162,7 +191,7 @@ fn answer(
     let body = if body.is_end_stream() {
         AnswerBody::Empty
     } else {
-        AnswerBody::Stream(in_time(chunks(body, service, domain), deadline))
+        AnswerBody::Stream(in_time(chunks(body, place, whose.clone()), whose, deadline))
     };
     Answer { status: parts.status, headers, body }
 }
@@ -170,25 +199,28 @@ fn answer(
 /// A body that is broken off when its time is over.
 fn in_time(
     chunks: BoxStream<'static, Result<Bytes, Fault>>,
+    whose: Whose,
     deadline: Instant,
 ) -> BoxStream<'static, Result<Bytes, Fault>> {
-    let next = move |chunks: Option<BoxStream<'static, Result<Bytes, Fault>>>| async move {
-        let mut chunks = chunks?;
+    let next = move |open: Option<(BoxStream<'static, Result<Bytes, Fault>>, Whose)>| async move {
+        let (mut chunks, whose) = open?;
         match timeout_at(deadline, chunks.next()).await {
-            Ok(chunk) => chunk.map(|chunk| (chunk, Some(chunks))),
-            Err(_elapsed) => Some((Err(Fault::Deadline { doing: "an answer was read" }), None)),
+            Ok(chunk) => chunk.map(|chunk| (chunk, Some((chunks, whose)))),
+            Err(_elapsed) => {
+                let Whose { service, domain } = whose;
+                Some((Err(Fault::SlowAnswer { service, domain }), None))
+            }
         }
     };
-    futures::stream::unfold(Some(chunks), next).boxed()
+    futures::stream::unfold(Some((chunks, whose)), next).boxed()
 }
 
-fn chunks(
-    body: Incoming,
-    service: String,
-    domain: String,
-) -> BoxStream<'static, Result<Bytes, Fault>> {
-    let body = body
-        .map_err(move |_| Fault::BadUpstream { service: service.clone(), domain: domain.clone() });
+fn chunks(body: Incoming, place: Place, whose: Whose) -> BoxStream<'static, Result<Bytes, Fault>> {
+    let body = body.map_err(move |_| {
+        let _ = &place;
+        let Whose { service, domain } = whose.clone();
+        Fault::BrokenAnswer { service, domain }
+    });
     let frames = BodyStream::new(body);
     let data = frames.filter_map(|frame| {
         let chunk = frame.map(|frame| frame.into_data().ok()).transpose();

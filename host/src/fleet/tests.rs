@@ -160,6 +160,26 @@ fn with_all_gone_a_call_fails_at_once_and_says_when() {
     assert!(world.counts.values().all(|count| 100 < *count), "{:?}", world.counts);
 }
 
+#[test]
+fn answers_that_break_off_are_failures() {
+    let mut fleet = fleet("a");
+    let mut now = Duration::ZERO;
+    let change = (0..30).find_map(|_| {
+        now += ms(10);
+        let wish = Wish { now, random: 0, turn: Turn::First, prefer: Prefer::Nobody };
+        let Choice::Call(chosen) = fleet.choose(wish, |_| Fit::Yes) else { panic!("it serves") };
+        let outcome = Outcome { verdict: Verdict::Answered, latency: ms(1) };
+        fleet.ended(chosen.ticket, outcome, now, 0);
+        match fleet.broke_off("a", now, 0) {
+            Change::Unchanged => None,
+            change => Some(change),
+        }
+    });
+    assert!(matches!(change, Some(Change::Rests { cause: Cause::Failing, .. })), "{change:?}");
+    assert_eq!(fleet.broke_off("a", now, 0), Change::Unchanged, "it rests already");
+    assert_eq!(fleet.broke_off("b", now, 0), Change::Unchanged, "nobody is called so");
+}
+
 /// How many of a fleet rest after each endpoint behaved so for a while.
 #[track_caller]
 fn rests(ids: &str, verdict: Verdict, expected: usize) {

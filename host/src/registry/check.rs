@@ -3,7 +3,7 @@
 use super::Registry;
 use crate::crew::StopSignal;
 use crate::name::Name;
-use crate::outbound;
+use crate::outbound::{self, Protocol, Sent};
 use crate::record::{Keeper, Record, Status};
 use futures::StreamExt;
 use http::Request;
@@ -71,7 +71,9 @@ impl Registry {
         let request = Request::get(format!("{}{path}", record.domain));
         let Ok(request) = request.body(outbound::empty()) else { return false };
         let answer = async {
-            let response = self.outbound.send(request).await.ok()?;
+            let protocol = if record.is_http2() { Protocol::Http2 } else { Protocol::Http1 };
+            let Sent { response, place: _place } =
+                self.outbound.send(request, protocol).await.ok()?;
             let is_good = response.status().is_success();
             // Read to the end, so that the connection can be used again.
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);

@@ -4,6 +4,7 @@ use super::origin;
 use crate::keys::show;
 use crate::manifest::{ManifestRoute, default_key, routes};
 use crate::name::Name;
+use crate::record::HTTP2;
 use crate::route::check_root;
 use serde_json::json;
 use std::time::Duration;
@@ -20,11 +21,16 @@ pub(crate) struct External {
     methods: Vec<ManifestRoute>,
     /// The path whose answer says how it is.
     health: String,
+    /// As its record says it.
+    protocol: &'static str,
     /// How often that is asked while it is not registered.
     pub(crate) interval: Duration,
 }
 
-const KEYS: [&str; 7] = ["name", "key", "address", "root", "methods", "health", "interval_ms"];
+const HTTP1: &str = "http/1.1";
+
+const KEYS: [&str; 8] =
+    ["name", "key", "address", "root", "methods", "health", "interval_ms", "protocol"];
 
 impl External {
     /// Reads all entries.
@@ -63,6 +69,13 @@ impl External {
             root,
             methods: table.get("methods").map(routes).transpose()?.unwrap_or_default(),
             health,
+            protocol: match text("protocol")?.as_deref() {
+                None | Some(HTTP1) => HTTP1,
+                Some(HTTP2) => HTTP2,
+                Some(other) => {
+                    return Err(format!("protocol is {other:?}, want \"http/1.1\" or \"h2c\""));
+                }
+            },
             interval: Duration::from_millis(ms),
         })
     }
@@ -88,7 +101,7 @@ impl External {
             "domain": self.address,
             "root": self.root,
             "methods": self.methods.iter().map(method).collect::<Vec<_>>(),
-            "metadata": { "kind": "external", "health": self.health },
+            "metadata": { "kind": "external", "health": self.health, "protocol": self.protocol },
             "registration": self.registration(),
         })
     }
@@ -125,5 +138,6 @@ mod tests {
         refused("name = \"a\"\naddress = \"http://a\"\nport = 1", "has no port");
         refused("name = \"a\"\naddress = \"http://a\"\nhealth = \"h\"", "is no path");
         refused("name = \"a\"\naddress = \"http://a\"\ninterval_ms = 1", "interval_ms is not");
+        refused("name = \"a\"\naddress = \"http://a\"\nprotocol = \"h3\"", "protocol is \"h3\"");
     }
 }

@@ -131,6 +131,11 @@ impl Host {
         self.client.ask(super::request(verb, self.admin, path, headers, body)).await
     }
 
+    /// A `GET` of the admin side whose answer is read as it comes.
+    pub(crate) async fn open_admin(&self, path: &str) -> hyper::Response<Incoming> {
+        self.client.open(super::request("GET", self.admin, path, &[], super::body(""))).await
+    }
+
     /// A request whose answer is read as it comes.
     pub(crate) async fn open(
         &self,

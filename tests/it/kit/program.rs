@@ -4,17 +4,20 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper::{HeaderMap, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// A running program. It dies when it is dropped.
@@ -32,6 +35,19 @@ struct Conduct {
     status: AtomicU16,
     checks: AtomicUsize,
     calls: AtomicUsize,
+    connections: AtomicUsize,
+    /// Told to leave its HTTP/2 connections.
+    leave: Notify,
+    /// Headers of the last call.
+    headers: Mutex<HeaderMap>,
+    /// The same of the last health check.
+    check_headers: Mutex<HeaderMap>,
+}
+
+#[derive(Clone, Copy)]
+enum Protocol {
+    Http1,
+    Http2,
 }
 
 impl Program {
@@ -42,6 +58,15 @@ impl Program {
 
     /// The same at a given address.
     pub(crate) async fn at(address: SocketAddr) -> Self {
+        Self::serving(address, Protocol::Http1).await
+    }
+
+    /// One that knows HTTP/2 by prior knowledge and nothing else.
+    pub(crate) async fn http2() -> Self {
+        Self::serving(([127, 0, 0, 1], 0).into(), Protocol::Http2).await
+    }
+
+    async fn serving(address: SocketAddr, protocol: Protocol) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let conduct = Arc::new(Conduct {
@@ -49,8 +74,12 @@ impl Program {
             status: AtomicU16::new(200),
             checks: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            leave: Notify::new(),
+            headers: Mutex::default(),
+            check_headers: Mutex::default(),
         });
-        let serving = tokio::spawn(serve(listener, conduct.clone()));
+        let serving = tokio::spawn(serve(listener, conduct.clone(), protocol));
         Self { address, conduct, serving }
     }
 
@@ -59,7 +88,8 @@ impl Program {
         self.conduct.delay_ms.store(u64::try_from(delay.as_millis()).unwrap(), Relaxed);
     }
 
-    /// Answers with this status from now on; with 0 it breaks the connection.
+    /// Answers with this status from now on; with 0 it breaks the connection,
+    /// with 1 it refuses the stream.
     pub(crate) fn answer_with(&self, status: u16) {
         self.conduct.status.store(status, Relaxed);
     }
@@ -97,11 +127,36 @@ impl Program {
         self.conduct.calls.load(Relaxed)
     }
 
+    /// How many connections it has taken.
+    pub(crate) fn connections(&self) -> usize {
+        self.conduct.connections.load(Relaxed)
+    }
+
+    /// Says on its HTTP/2 connections that it takes no more requests there.
+    pub(crate) fn leave_connections(&self) {
+        self.conduct.leave.notify_waiters();
+    }
+
+    /// A header of the last call, empty without one.
+    pub(crate) fn header(&self, name: &str) -> String {
+        header(&self.conduct.headers, name)
+    }
+
+    /// The same of the last health check.
+    pub(crate) fn check_header(&self, name: &str) -> String {
+        header(&self.conduct.check_headers, name)
+    }
+
     /// Dies at once, with every connection.
     pub(crate) async fn die(mut self) {
         self.serving.abort();
         let _ = (&mut self.serving).await;
     }
+}
+
+fn header(headers: &Mutex<HeaderMap>, name: &str) -> String {
+    let headers = headers.lock().unwrap();
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 impl Drop for Program {
@@ -110,29 +165,53 @@ impl Drop for Program {
     }
 }
 
-async fn serve(listener: TcpListener, conduct: Arc<Conduct>) {
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+async fn serve(listener: TcpListener, conduct: Arc<Conduct>, protocol: Protocol) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let conduct = conduct.clone();
-        let service = service_fn(move |request| answer(request, conduct.clone()));
-        connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        conduct.connections.fetch_add(1, Relaxed);
+        let (conduct, io) = (conduct.clone(), TokioIo::new(stream));
+        let answering = conduct.clone();
+        let service = service_fn(move |request| answer(request, answering.clone()));
+        match protocol {
+            Protocol::Http1 => {
+                let connection = http1::Builder::new().serve_connection(io, service);
+                connections.spawn(async move { drop(connection.await) });
+            }
+            Protocol::Http2 => {
+                let builder = http2::Builder::new(TokioExecutor::new());
+                let connection = builder.serve_connection(io, service);
+                connections.spawn(async move {
+                    let mut connection = pin!(connection);
+                    tokio::select! {
+                        _ = connection.as_mut() => return,
+                        () = conduct.leave.notified() => connection.as_mut().graceful_shutdown(),
+                    }
+                    let _ = connection.await;
+                });
+            }
+        }
     }
 }
 
 async fn answer(
     request: Request<Incoming>,
     conduct: Arc<Conduct>,
-) -> Result<Response<Full<Bytes>>, io::Error> {
+) -> Result<Response<Full<Bytes>>, Broken> {
     let (status, text) = match request.uri().path() {
         "/healthcheck" => {
+            conduct.check_headers.lock().unwrap().clone_from(request.headers());
             conduct.checks.fetch_add(1, Relaxed);
             (200, r#"{"status":"UP"}"#)
         }
         "/ext/hello" => {
             conduct.calls.fetch_add(1, Relaxed);
+            conduct.headers.lock().unwrap().clone_from(request.headers());
             tokio::time::sleep(Duration::from_millis(conduct.delay_ms.load(Relaxed))).await;
             match conduct.status.load(Relaxed) {
-                0 => return Err(io::Error::other("told to break")),
+                0 => return Err(io::Error::other("told to break").into()),
+                1 => return Err(h2::Error::from(h2::Reason::REFUSED_STREAM).into()),
                 status => (status, r#"{"hello":"from outside"}"#),
             }
         }

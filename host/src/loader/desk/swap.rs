@@ -180,7 +180,10 @@ impl Loader {
     fn retire(&self, service: Arc<Service>) {
         service.close();
         let drain_max = self.drain_max;
+        let record = service.record(&self.domain, &self.node);
+        let leaving = self.registry.show_leaving(&service.manifest.key, record);
         self.workshop.crew.hire("drain", |mut stop| async move {
+            let _leaving = leaving;
             tokio::select! {
                 () = stop.stopped() => (),
                 drained = tokio::time::timeout(drain_max, service.emptied()) => {

@@ -119,6 +119,26 @@ mod misbehaves {
         client(service).method(method).send().await
     }
 
+    /// Calls a method and reads its answer, in at most so many milliseconds.
+    #[get("/read/{service}/{method}/{ms}")]
+    async fn read(
+        Path((service, method, ms)): Path<(String, String, u64)>,
+    ) -> Result<String, Fault> {
+        client(service).timeout(Duration::from_millis(ms)).method(method).text().await
+    }
+
+    /// Calls a method with so many headers of so many bytes.
+    #[get("/laden/{service}/{method}/{count}/{bytes}")]
+    async fn laden(
+        Path((service, method, count, bytes)): Path<(String, String, u32, usize)>,
+    ) -> Result<ClientResponse, Fault> {
+        let mut call = client(service).method(method);
+        for n in 0..count {
+            call = call.header(&format!("x-{n}"), "x".repeat(bytes).as_str());
+        }
+        call.send().await
+    }
+
     /// Calls itself so many times more.
     #[get("/again/{depth}")]
     async fn again(Path(depth): Path<u32>) -> Result<String, Fault> {

@@ -1,0 +1,105 @@
+//! Who can be called and how each fares: as a list, or as a watch that begins
+//! with the list and goes on with every change.
+
+use super::{Admin, Refused};
+use crate::client::{EndpointEvent, EndpointWatch};
+use crate::crew::StopSignal;
+use ::http::StatusCode;
+use ::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State as AxumState};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Readers that watch at once.
+const WATCHES_MAX: usize = 64;
+
+/// Places for readers that watch. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Watches {
+    places: Arc<Semaphore>,
+}
+
+impl Default for Watches {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(WATCHES_MAX)) }
+    }
+}
+
+impl Watches {
+    /// Readers that watch now.
+    pub(super) fn count(&self) -> usize {
+        WATCHES_MAX - self.places.available_permits()
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    /// Nothing or `true`.
+    watch: Option<String>,
+}
+
+/// A watch on its way to a reader. It looks only when the reader takes more.
+struct Watching {
+    watch: EndpointWatch,
+    stop: StopSignal,
+    _place: OwnedSemaphorePermit,
+}
+
+pub(super) async fn endpoints(
+    AxumState(admin): AxumState<Admin>,
+    Query(Asked { watch }): Query<Asked>,
+) -> Result<Response, Refused> {
+    match watch.as_deref() {
+        None | Some("false") => {
+            Ok(axum::Json(json!({ "endpoints": admin.client.endpoints() })).into_response())
+        }
+        Some("" | "true") => begin(&admin),
+        Some(other) => Err(Refused::bad_request(format!("watch is {other:?}, want true or false"))),
+    }
+}
+
+/// For the description of the API.
+pub(super) fn described() -> Value {
+    json!({ "get": {
+        "summary": "Every endpoint with its state, once or as a watch",
+        "parameters": [
+            { "name": "watch", "in": "query", "schema": { "type": "boolean" } },
+        ],
+        "responses": {
+            "200": { "description": "JSON; with watch a line of JSON for each change" },
+            "503": { "description": "as many watch as may" },
+        },
+    } })
+}
+
+fn begin(admin: &Admin) -> Result<Response, Refused> {
+    let place = admin.watches.places.clone().try_acquire_owned().map_err(|_| {
+        let message = format!("{WATCHES_MAX} readers watch already");
+        Refused::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-watches", message)
+    })?;
+    let (watch, stop) = (admin.client.watch_endpoints(), admin.front.crew.stop_signal());
+    let watching = Watching { watch, stop, _place: place };
+    let lines = futures::stream::unfold(watching, |mut watching| async move {
+        let lines = watching.next().await?;
+        Some((Ok::<_, Infallible>(lines), watching))
+    });
+    let headers = [(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")];
+    Ok((headers, Body::from_stream(lines)).into_response())
+}
+
+impl Watching {
+    /// The next lines; none when the host stops.
+    async fn next(&mut self) -> Option<Bytes> {
+        let events = tokio::select! {
+            events = self.watch.next() => events,
+            () = self.stop.stopped() => return None,
+        };
+        let line = |event: &EndpointEvent| serde_json::to_string(event).unwrap_or_default() + "\n";
+        Some(events.iter().map(line).collect::<String>().into())
+    }
+}
