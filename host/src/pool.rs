@@ -10,6 +10,7 @@ mod demote;
 mod instances;
 mod session_log;
 mod shared;
+mod supply;
 mod tally;
 
 use crate::background::Background;
@@ -17,7 +18,7 @@ use crate::call::{Answer, Call, CallContext, CallHead, Hop};
 use crate::crew::Crew;
 use crate::declaration::{Declaration, Method, metadata_object};
 use crate::digest::Digest;
-use crate::engine::{Answered, Head, Instance, Left, Prepared, ProxyRunner, Slots, Tier};
+use crate::engine::{Answered, Head, Instance, Left, Prepared, Slots, Tier};
 use crate::fault::Fault;
 use crate::gate::{Admission, Gate, Permit};
 use crate::limits::ModuleLimits;
@@ -33,6 +34,7 @@ use shared::SharedInstances;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use supply::Supply;
 use tally::Counts;
 use tokio::time::Instant;
 
@@ -53,37 +55,6 @@ pub(crate) struct Service {
     gate: Gate,
     supply: Supply,
     crew: Crew,
-}
-
-enum Supply {
-    /// One call at a time in each.
-    Instances(Arc<Instances>),
-    Shared(SharedInstances),
-    Proxy(ProxyRunner),
-}
-
-impl Supply {
-    fn new(prepared: Prepared, manifest: &Manifest, slots: &Arc<Slots>) -> Self {
-        match prepared {
-            Prepared::Proxy(runner) => Self::Proxy(runner),
-            Prepared::Service(blueprint) => {
-                let limits = &manifest.limits;
-                let instances = Instances::new(blueprint, manifest.isolation, limits, slots);
-                match limits.calls_per_instance {
-                    1 => Self::Instances(instances),
-                    calls => Self::Shared(SharedInstances::new(instances, calls)),
-                }
-            }
-        }
-    }
-
-    fn instances(&self) -> Option<&Arc<Instances>> {
-        match self {
-            Self::Instances(instances) => Some(instances),
-            Self::Shared(shared) => Some(shared.instances()),
-            Self::Proxy(_) => None,
-        }
-    }
 }
 
 /// What a service is made from.
@@ -184,11 +155,7 @@ impl Service {
 
     /// Instances that wait for a call.
     pub(crate) fn idle(&self) -> usize {
-        match &self.supply {
-            Supply::Instances(instances) => instances.idle(),
-            Supply::Shared(shared) => shared.instances().idle(),
-            Supply::Proxy(runner) => runner.idle(),
-        }
+        self.supply.idle()
     }
 
     /// Calls a method.
