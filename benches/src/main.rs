@@ -13,8 +13,11 @@
 mod bare;
 mod callers;
 mod callgrind;
+mod calls;
 mod connection;
 mod density;
+mod down;
+mod endpoint;
 mod figures;
 mod files;
 #[path = "../../tests/it/kit/hand_made.rs"]
@@ -22,6 +25,8 @@ mod hand_made;
 mod hop;
 mod hops;
 mod hostile;
+mod killed;
+mod leave;
 mod load;
 mod machine;
 mod polling;
@@ -35,6 +40,7 @@ mod soak;
 mod spawned;
 mod swap;
 mod throughput;
+mod timeouts;
 
 use machine::Machine;
 use std::process::ExitCode;
@@ -42,7 +48,8 @@ use std::process::ExitCode;
 /// What an entry came to, or why it could not be measured.
 pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-const ALL: &str = "throughput, wrk, serve, hop, hops, swap, routes, density, hostile, soak";
+const ALL: &str = "throughput, wrk, serve, hop, hops, swap, routes, density, hostile, killed, \
+                   down, timeouts, leave, calls, soak";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -73,6 +80,11 @@ fn run(name: &str) -> Measured {
         "hostile" => hostile::measure(&hostile::Plan::FULL, only)?,
         "routes" => routes::measure(&routes::Plan::FULL)?,
         "density" => density::measure(&density::Plan::FULL)?,
+        "killed" => killed::measure(&killed::Plan::FULL)?,
+        "down" => down::measure(&down::Plan::FULL)?,
+        "timeouts" => timeouts::measure(&timeouts::Plan::FULL)?,
+        "leave" => leave::measure(&leave::Plan::FULL)?,
+        "calls" => calls::measure(&calls::Plan::FULL)?,
         "soak" => soak::measure(&soak::Plan::FULL)?,
         _ => return Err(format!("there is none; {ALL}").into()),
     };

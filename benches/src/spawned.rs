@@ -64,9 +64,6 @@ impl Spawned {
 
     /// How many tasks the host counts: connections, streams, loads, drains.
     pub(crate) fn tasks(&self) -> Measured<f64> {
-        let metrics = Connection::open(self.admin)?.get("/metrics")?;
-        let metrics = String::from_utf8(metrics.body)?;
-        let line = metrics.lines().find_map(|line| line.strip_prefix("picolet_tasks "));
-        Ok(line.ok_or("the host has no such metric")?.parse()?)
+        Connection::open(self.admin)?.metric("picolet_tasks")
     }
 }

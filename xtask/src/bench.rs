@@ -3,8 +3,22 @@
 use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
-const ALL: [&str; 9] =
-    ["throughput", "wrk", "serve", "hop", "hops", "swap", "routes", "density", "hostile"];
+const ALL: [&str; 14] = [
+    "throughput",
+    "wrk",
+    "serve",
+    "hop",
+    "hops",
+    "swap",
+    "routes",
+    "density",
+    "hostile",
+    "killed",
+    "down",
+    "timeouts",
+    "leave",
+    "calls",
+];
 
 /// Measures what is named, or everything that does not take long. One that
 /// cannot be measured does not keep the others from it.

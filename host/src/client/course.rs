@@ -64,6 +64,33 @@ pub(super) enum Begun {
     Maybe,
 }
 
+/// Tells that it is worth to look for an endpoint again.
+struct Changes {
+    listed: watch::Receiver<u64>,
+    fared: watch::Receiver<u64>,
+}
+
+impl Changes {
+    fn of(shared: &Shared) -> Self {
+        Self { listed: shared.registry.watch(), fared: shared.fleets.watch() }
+    }
+
+    /// From here on.
+    fn forget(&mut self) {
+        self.listed.mark_unchanged();
+        self.fared.mark_unchanged();
+    }
+
+    /// Somebody came, or serves again.
+    async fn next(&mut self) -> Result<(), Fault> {
+        let changed = tokio::select! {
+            changed = self.listed.changed() => changed,
+            changed = self.fared.changed() => changed,
+        };
+        changed.map_err(|_| Fault::Stopping)
+    }
+}
+
 impl Pending {
     /// The body, of which a copy is kept where one can be.
     pub(super) fn take_body(&mut self) -> CallBody {
@@ -125,7 +152,7 @@ impl<'c> Course<'c> {
             self.context.deadline = self.context.deadline.min(now + timeout);
         }
         // Before the first look, so that no change after it is missed.
-        let mut changes = self.options.wait.then(|| self.shared.registry.watch());
+        let mut changes = self.options.wait.then(|| Changes::of(self.shared));
         if self.context.deadline <= now {
             return Err(Fault::TooLate { service: self.pending.call.service.clone() });
         }
@@ -263,7 +290,7 @@ impl<'c> Course<'c> {
     /// An endpoint with the call to it begun.
     async fn choose_or_wait(
         &mut self,
-        changes: &mut Option<watch::Receiver<u64>>,
+        changes: &mut Option<Changes>,
         began: Instant,
     ) -> Result<BegunCall, Fault> {
         let (nobody, due) = match self.choose() {
@@ -282,13 +309,13 @@ impl<'c> Course<'c> {
     /// Waits behind those who came before, then for an endpoint.
     async fn wait_in_line(
         &mut self,
-        changes: &mut watch::Receiver<u64>,
+        changes: &mut Changes,
         mut due: Option<Instant>,
     ) -> Result<BegunCall, Fault> {
         let shared = self.shared;
         let _first: LinePlace<'_> = shared.lines.reach_front(&self.pending.call.service).await?;
         loop {
-            changes.mark_unchanged();
+            changes.forget();
             match self.choose() {
                 Ok(chosen) => return Ok(chosen),
                 Err((_, next)) => due = next.or(due),
@@ -300,7 +327,7 @@ impl<'c> Course<'c> {
                 }
             };
             tokio::select! {
-                changed = changes.changed() => changed.map_err(|_| Fault::Stopping)?,
+                changed = changes.next() => changed?,
                 () = probe => (),
             }
             // Who could not be reached may be back.

@@ -12,8 +12,8 @@ use crate::registry::Endpoint;
 use crate::route::Pattern;
 use crate::travel::{self, FAULT};
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, Uri};
 use http_body::Body as _;
@@ -188,12 +188,34 @@ fn answer(response: Response<Incoming>, place: Place, whose: Whose, deadline: In
     headers.remove(http::header::CONTENT_LENGTH);
     headers.remove(http::header::DATE);
     headers.remove("keep-alive");
-    let body = if body.is_end_stream() {
-        AnswerBody::Empty
-    } else {
-        AnswerBody::Stream(in_time(chunks(body, place, whose.clone()), whose, deadline))
-    };
+    let body = begun(body, place, whose, deadline);
     Answer { status: parts.status, headers, body }
+}
+
+/// The body of an answer. One that came along with its head is taken whole,
+/// which spares everybody on its way back to treat it as a stream.
+fn begun(mut body: Incoming, place: Place, whose: Whose, deadline: Instant) -> AnswerBody {
+    if body.is_end_stream() {
+        return AnswerBody::Empty;
+    }
+    let first = match body.frame().now_or_never() {
+        Some(Some(Ok(frame))) => frame.into_data().ok(),
+        Some(None) => return AnswerBody::Empty,
+        Some(Some(Err(_))) => {
+            let Whose { service, domain } = whose;
+            let broken = Err(Fault::BrokenAnswer { service, domain });
+            return AnswerBody::Stream(futures::stream::iter([broken]).boxed());
+        }
+        None => None,
+    };
+    if let Some(whole) = first.as_ref().filter(|_| body.is_end_stream()) {
+        return AnswerBody::Bytes(whole.clone());
+    }
+    let rest = in_time(chunks(body, place, whose.clone()), whose, deadline);
+    AnswerBody::Stream(match first {
+        Some(first) => futures::stream::iter([Ok(first)]).chain(rest).boxed(),
+        None => rest,
+    })
 }
 
 /// A body that is broken off when its time is over.

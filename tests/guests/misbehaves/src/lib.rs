@@ -139,6 +139,19 @@ mod misbehaves {
         call.send().await
     }
 
+    /// So many callers at once call calc, each so many times.
+    #[get("/calls/{callers}/{count}")]
+    async fn calls(Path((callers, count)): Path<(u32, u32)>) -> Result<String, Fault> {
+        let caller = async |_| {
+            for _ in 0..count {
+                client("calc").method("add1").params((40, 2)).bytes().await?;
+            }
+            Ok::<_, Fault>(())
+        };
+        try_join_all((0..callers).map(caller)).await?;
+        Ok((callers * count).to_string())
+    }
+
     /// Calls itself so many times more.
     #[get("/again/{depth}")]
     async fn again(Path(depth): Path<u32>) -> Result<String, Fault> {
