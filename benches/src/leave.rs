@@ -20,7 +20,7 @@ pub(crate) struct Plan {
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const RUNNING: &str = "picolet_service_running{service=\"misbehaves\"}";
+const RUNNING: &str = "picolet_service_running{service=\"misbehaves\",version=\"1.0.0\"}";
 
 impl Plan {
     pub(crate) const FULL: Self = Self { rounds: 10, callers: 200 };

@@ -129,9 +129,9 @@ fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
 #[tokio::test]
 async fn a_rollback_is_planned_and_what_is_kept_is_not_believed_blindly() {
     let host = replaced(Folder::of(&["calc"])).await;
-    host.folder.put("other.wasm", versioned("calc2", "1.0.0"));
-    host.line("serving calc 1.0.0 *").await;
     let mark = host.log.mark();
+    host.folder.put("other.wasm", versioned("calc2", "1.0.0"));
+    host.line_from(mark, "serving calc 1.0.0 *").await;
     let back = async || host.admin("POST", &format!("{ROLLBACK}?version=2.0.0"), "").await;
     host.folder.put("other.toml", "traffic = 0");
     host.line_from(mark, "swapped calc 1.0.0").await;
