@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Counts of one revision.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
+    /// Calls that were begun.
     pub(crate) calls: AtomicU64,
+    /// Calls whose outcome is known.
+    ended: AtomicU64,
     pub(crate) faults: AtomicU64,
     pub(crate) failures: AtomicU64,
 }
@@ -22,13 +25,14 @@ impl Counts {
         if is_failure(outcome) {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
+        // What is counted above is seen by whoever sees this.
+        self.ended.fetch_add(1, Ordering::Release);
     }
 
-    /// Calls, and how many of them failed.
+    /// Calls that ended, and how many of them failed.
     pub(crate) fn tally(&self) -> Tally {
-        // In this order, so that no failure is seen without its call.
-        let failures = self.failures.load(Ordering::Relaxed);
-        Tally { calls: self.calls.load(Ordering::Relaxed), failures }
+        let calls = self.ended.load(Ordering::Acquire);
+        Tally { calls, failures: self.failures.load(Ordering::Relaxed).min(calls) }
     }
 }
 
@@ -74,7 +78,7 @@ mod tests {
         ] {
             counts.ended(&outcome);
         }
-        assert_eq!(counts.tally().failures, 4);
+        assert_eq!(counts.tally(), Tally { calls: 4, failures: 4 });
         for outcome in [
             answer(200),
             answer(404),
@@ -85,6 +89,6 @@ mod tests {
         ] {
             counts.ended(&outcome);
         }
-        assert_eq!(counts.tally().failures, 4);
+        assert_eq!(counts.tally(), Tally { calls: 10, failures: 4 });
     }
 }
