@@ -6,7 +6,8 @@
 use super::tier::Tier;
 use crate::limits::HostLimits;
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    RegallocAlgorithm, Strategy,
 };
 
 /// Stack of the guest's own frames.
@@ -23,10 +24,14 @@ const CORE_PARTS_USUAL: u32 = 3;
 
 fn common(tier: Tier) -> Config {
     let mut config = Config::new();
-    config.strategy(match tier {
-        Tier::Baseline => Strategy::Winch,
-        Tier::Optimized => Strategy::Cranelift,
-    });
+    match tier {
+        Tier::Optimized => config.strategy(Strategy::Cranelift),
+        // Cranelift makes the few instructions around each function.
+        Tier::Baseline => config
+            .strategy(Strategy::Winch)
+            .cranelift_opt_level(OptLevel::None)
+            .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass),
+    };
     config.epoch_interruption(true);
     config.max_wasm_stack(WASM_STACK_BYTES);
     config.async_stack_size(ASYNC_STACK_BYTES);
