@@ -91,10 +91,11 @@ pub mod prelude {
     pub use crate::Protobuf;
     pub use crate::{
         Body, BodyWriter, Bytes, Call, Client, ClientResponse, Context, Cookie, Cookies,
-        DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Form, FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel,
-        Path, Query, Request, Response, ResponsePart, SameSite, Session, Sse, StatusCode, Text,
-        TryJoin, after, before, client, contract, delete, directory, directory_changes, get, join_all, patch, post,
-        put, service, sleep, try_join_all,
+        DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Form, FromRequest,
+        Headers, Html, IntoResponse, Join, Json, LogLevel, Path, Query, Request, Response,
+        ResponsePart, SameSite, Session, Sse, StatusCode, Text, TryJoin, after, before, client,
+        contract, delete, directory, directory_changes, get, join_all, patch, post, put, service,
+        sleep, try_join_all,
     };
 }
 

@@ -5,8 +5,8 @@ mod follow;
 use crate::block;
 use crate::call::{Answer, AnswerBody, CallBody, CallContext, CallTarget, OutgoingCall};
 use crate::engine::{
-    AnswerToCome, Place, State, client, context, directory, lift_body, lower, prompt, render, types,
-    watch,
+    AnswerToCome, Place, State, client, context, directory, lift_body, lower, prompt, render,
+    types, watch,
 };
 use crate::fault::Fault;
 use crate::travel;

@@ -24,7 +24,9 @@ pub(crate) async fn changes(call: u64) -> Vec<DirectoryChange> {
         let now = listed();
         let before = TOLD.with_borrow_mut(|told| told.insert(call, now.clone()));
         let changes = match &before {
-            None => differences(&Endpoints::new(), &now).chain([DirectoryChange::Current]).collect(),
+            None => {
+                differences(&Endpoints::new(), &now).chain([DirectoryChange::Current]).collect()
+            }
             Some(before) => differences(before, &now).collect::<Vec<_>>(),
         };
         if changes.is_empty() { Poll::Pending } else { Poll::Ready(changes) }

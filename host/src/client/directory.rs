@@ -163,8 +163,13 @@ mod tests {
 
     #[test]
     fn changes_lead_from_one_list_to_the_other_and_figures_are_none() {
-        let before = [endpoint("a", Fares::Serving), endpoint("b", Fares::Serving), endpoint("c", Fares::Down)];
-        let busy = EndpointState { in_flight: 7, latency_us: Some(9), ..endpoint("a", Fares::Serving) };
+        let before = [
+            endpoint("a", Fares::Serving),
+            endpoint("b", Fares::Serving),
+            endpoint("c", Fares::Down),
+        ];
+        let busy =
+            EndpointState { in_flight: 7, latency_us: Some(9), ..endpoint("a", Fares::Serving) };
         let after = [busy, endpoint("b", Fares::Resting), endpoint("d", Fares::Serving)];
         let seen = changes(&list(&before), &list(&after));
         let seen: Vec<(&str, String)> = seen
