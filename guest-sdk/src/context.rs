@@ -36,6 +36,12 @@ impl Context {
         host::trace(self.0)
     }
 
+    /// The W3C `tracestate` that came with it, at most 512 bytes of it; empty
+    /// when there is none.
+    pub fn trace_state(&self) -> String {
+        host::trace_state(self.0)
+    }
+
     /// How long until the deadline, to the millisecond; zero when it has
     /// passed. Calls made from this one inherit it.
     pub fn remaining(&self) -> Duration {

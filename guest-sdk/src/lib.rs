@@ -67,7 +67,7 @@ pub use crate::{
     client::{Call, Client, ClientResponse, IntoParams, client},
     context::Context,
     cookies::{Cookie, Cookies, SameSite},
-    directory::{Entry, directory},
+    directory::{DirectoryChange, Endpoint, EndpointState, Entry, directory, directory_changes},
     extract::{FromRequest, Path, Query},
     fault::Fault,
     headers::Headers,
@@ -90,11 +90,12 @@ pub mod prelude {
     #[cfg(feature = "protobuf")]
     pub use crate::Protobuf;
     pub use crate::{
-        Body, BodyWriter, Bytes, Call, Client, ClientResponse, Context, Cookie, Cookies, Entry,
-        Event, Events, Fault, Form, FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel,
-        Path, Query, Request, Response, ResponsePart, SameSite, Session, Sse, StatusCode, Text,
-        TryJoin, after, before, client, contract, delete, directory, get, join_all, patch, post,
-        put, service, sleep, try_join_all,
+        Body, BodyWriter, Bytes, Call, Client, ClientResponse, Context, Cookie, Cookies,
+        DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Form, FromRequest,
+        Headers, Html, IntoResponse, Join, Json, LogLevel, Path, Query, Request, Response,
+        ResponsePart, SameSite, Session, Sse, StatusCode, Text, TryJoin, after, before, client,
+        contract, delete, directory, directory_changes, get, join_all, patch, post, put, service,
+        sleep, try_join_all,
     };
 }
 

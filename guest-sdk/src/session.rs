@@ -29,6 +29,7 @@ use crate::{Context, Fault, headers, text};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     trace: String,
+    trace_state: String,
     /// Milliseconds since 1970, by the clock of this process.
     until_ms: Option<u64>,
     properties: Vec<(String, String)>,
@@ -44,6 +45,7 @@ impl Session {
         let remaining_ms = u64::try_from(context.remaining().as_millis()).unwrap_or(u64::MAX);
         Self {
             trace: context.trace(),
+            trace_state: context.trace_state(),
             until_ms: Some(now_ms().saturating_add(remaining_ms)),
             properties: text::read_baggage(&context.baggage()).collect(),
         }
@@ -57,7 +59,8 @@ impl Session {
     /// The fault `bad-session` (400) when the text is none.
     pub fn join(text: &str) -> Result<Self, Fault> {
         let bad = || Fault::new(400, "bad-session", "the text is no exported session");
-        let mut fields = text.trim().split(' ');
+        // Values of a `tracestate` may hold spaces.
+        let mut fields = text.trim_end_matches(['\r', '\n']).splitn(4, ' ');
         let (trace, until) = fields.next().zip(fields.next()).ok_or_else(bad)?;
         let until_ms = match until {
             "-" => None,
@@ -67,20 +70,28 @@ impl Session {
         if !trace.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
             return Err(bad());
         }
-        let mut session = Self { trace: trace.to_owned(), until_ms, properties: Vec::new() };
-        for (name, value) in text::read_baggage(fields.next().unwrap_or_default()) {
+        let baggage = fields.next().unwrap_or_default();
+        let mut session = Self {
+            trace: trace.to_owned(),
+            trace_state: fields.next().unwrap_or_default().to_owned(),
+            until_ms,
+            properties: Vec::new(),
+        };
+        for (name, value) in text::read_baggage(baggage) {
             session.set_property(&name, &value);
         }
         Ok(session)
     }
 
     /// One line of ASCII, fit for a header, that [`join`](Self::join) reads:
-    /// the `traceparent`, the deadline in milliseconds since 1970 or `-`, and
-    /// the properties as `baggage`, parted by spaces.
+    /// the `traceparent`, the deadline in milliseconds since 1970 or `-`, the
+    /// properties as `baggage`, and the `tracestate` if there is one, parted by
+    /// spaces.
     pub fn export(&self) -> String {
         let trace = if self.trace.is_empty() { "-" } else { &self.trace };
         let until = self.until_ms.map_or_else(|| "-".to_owned(), |until| until.to_string());
-        [trace, " ", &until, " ", &self.baggage()].concat()
+        let state = if self.trace_state.is_empty() { "" } else { " " };
+        [trace, " ", &until, " ", &self.baggage(), state, &self.trace_state].concat()
     }
 
     /// The same trace and properties without the deadline.
@@ -91,6 +102,11 @@ impl Session {
     /// The W3C `traceparent`; empty when there is none.
     pub fn trace(&self) -> &str {
         &self.trace
+    }
+
+    /// The W3C `tracestate` that came with it; empty when there is none.
+    pub fn trace_state(&self) -> &str {
+        &self.trace_state
     }
 
     /// How long until the deadline, to the millisecond; zero when it has
@@ -189,6 +205,9 @@ mod tests {
         assert_eq!((derived.remaining(), derived.property("user")), (None, Some("7")));
         assert_eq!(derived.export(), "00-ab-cd-01 - user=7");
         assert_eq!(Session::join("- - ").unwrap().export(), "- - ");
+        let traced = Session::join("00-ab-cd-01 1000  congo=t61 rcW\n").unwrap();
+        assert_eq!(traced.trace_state(), "congo=t61 rcW");
+        assert_eq!(traced.export(), "00-ab-cd-01 1000  congo=t61 rcW");
     }
 
     #[test]

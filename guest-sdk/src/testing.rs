@@ -24,6 +24,7 @@
 //! ```
 
 mod serve;
+pub(crate) mod watch;
 
 pub use self::serve::serve;
 
@@ -250,6 +251,10 @@ pub(crate) fn request_id(call: u64) -> String {
 
 pub(crate) fn trace(call: u64) -> String {
     format!("00-{:032x}-{:016x}-01", call.max(1), call.max(1))
+}
+
+pub(crate) fn trace_state(_: u64) -> String {
+    String::new()
 }
 
 pub(crate) fn remaining_ms(_: u64) -> u64 {

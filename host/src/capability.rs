@@ -1,9 +1,12 @@
 //! What a guest may import from the host: `picolet:service` and WASI.
 
+mod follow;
+
 use crate::block;
 use crate::call::{Answer, AnswerBody, CallBody, CallContext, CallTarget, OutgoingCall};
 use crate::engine::{
-    AnswerToCome, Place, State, client, context, directory, lift_body, lower, prompt, render, types,
+    AnswerToCome, Place, State, client, context, directory, lift_body, lower, prompt, render,
+    types, watch,
 };
 use crate::fault::Fault;
 use crate::travel;
@@ -29,6 +32,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     types::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     context::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     client::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    watch::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     prompt::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     directory::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
@@ -43,6 +47,11 @@ impl context::Host for State {
 
     fn trace(&mut self, call: u64) -> wasmtime::Result<String> {
         Ok(self.context(call).map(|context| context.request_id.traceparent()).unwrap_or_default())
+    }
+
+    fn trace_state(&mut self, call: u64) -> wasmtime::Result<String> {
+        let state = self.context(call).and_then(|context| context.request_id.tracestate());
+        Ok(state.unwrap_or_default().to_owned())
     }
 
     fn remaining_ms(&mut self, call: u64) -> wasmtime::Result<u64> {

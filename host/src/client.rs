@@ -10,11 +10,13 @@ mod options;
 mod remote;
 mod versions;
 
-pub(crate) use directory::{EndpointEvent, EndpointWatch};
+pub(crate) use directory::EndpointWatch;
 
 use crate::balance::Strategy;
 use crate::block::Params;
-use crate::call::{Answer, CallContext, DirectoryEntry, Hop, Neighbours, OutgoingCall};
+use crate::call::{
+    Answer, CallContext, DirectoryEntry, EndpointEvent, Hop, Neighbours, OutgoingCall,
+};
 use crate::fault::Fault;
 use crate::limits::HostLimits;
 use crate::outbound::Outbound;
@@ -23,8 +25,9 @@ use crate::record::{Record, Status};
 use crate::registry::Registry;
 use course::Course;
 use fleets::Fleets;
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
 use http::{HeaderMap, Method};
 use line::Lines;
 use options::CallOptions;
@@ -84,8 +87,8 @@ impl Client {
         if let Some(by) = by {
             context.chain = context.chain.with(by);
         }
-        if let Some(traceparent) = &options.traceparent {
-            context.request_id = context.request_id.under(traceparent);
+        if let Some(trace) = &options.trace {
+            context.request_id = context.request_id.under(trace.clone());
         }
         if let Some(properties) = &options.properties {
             context.properties = properties.clone();
@@ -172,6 +175,11 @@ impl Neighbours for Client {
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         entries.truncate(DIRECTORY_MAX);
         entries
+    }
+
+    fn endpoint_events(&self) -> BoxStream<'static, Vec<EndpointEvent>> {
+        let next = |mut watch: EndpointWatch| async move { Some((watch.next().await, watch)) };
+        stream::unfold(self.watch_endpoints(), next).boxed()
     }
 }
 

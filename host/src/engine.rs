@@ -23,7 +23,7 @@ mod strain;
 mod stream;
 mod tier;
 
-pub(crate) use bindings::{client, context, directory, prompt, types};
+pub(crate) use bindings::{client, context, directory, prompt, types, watch};
 pub(crate) use cache::Cache;
 pub(crate) use compile::{COMMAND as COMPILE_COMMAND, CompileError, Compiler, worker_main};
 pub(crate) use enter::{Head, HeadBody};
@@ -34,7 +34,7 @@ pub(crate) use proxy::ProxyRunner;
 pub(crate) use pulse::Pulse;
 pub(crate) use shared::{Arrivals, SharedBounds, SharedInstance, Visited};
 pub(crate) use slots::{Given, Keeper, Slots};
-pub(crate) use state::{AnswerToCome, GuestHost, Place, State};
+pub(crate) use state::{AnswerToCome, GuestHost, Place, State, Watch};
 pub(crate) use strain::Strain;
 pub(crate) use stream::{lift_body, lower, render, whole};
 pub(crate) use tier::Tier;

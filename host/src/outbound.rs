@@ -16,9 +16,10 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::{self, Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::error::Error as _;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use streams::{CONNECTIONS_MAX, Held, REQUESTS_MAX, Streams};
+use tokio::runtime::{self, Handle};
 
 /// A body that leaves the host.
 pub(crate) type OutBody = UnsyncBoxBody<Bytes, Fault>;
@@ -51,12 +52,19 @@ pub(crate) enum Protocol {
     Http2,
 }
 
-/// The pools.
-#[derive(Clone, Debug)]
+/// Pools of connections, one for each runtime that sends. A connection is
+/// driven by the runtime that opened it: with pools in common each call would
+/// wait for a thread that has other things to do, or a low priority.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Outbound {
+    pools: Arc<RwLock<Vec<(runtime::Id, Arc<Pool>)>>>,
+}
+
+#[derive(Debug)]
+struct Pool {
     http1: Client<HttpConnector, OutBody>,
     /// One for each connection that an address may have: a pool keeps one.
-    http2: Arc<[Client<HttpConnector, OutBody>]>,
+    http2: Vec<Client<HttpConnector, OutBody>>,
     streams: Streams,
 }
 
@@ -86,7 +94,7 @@ const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * REQUESTS_MAX as u32;
 const HEADER_LIST_BYTES_MAX: u32 = 32 << 10;
 
-impl Default for Outbound {
+impl Default for Pool {
     fn default() -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
@@ -114,6 +122,33 @@ impl Default for Outbound {
 impl Outbound {
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(
+        &self,
+        request: Request<OutBody>,
+        protocol: Protocol,
+    ) -> Result<Sent, OutboundError> {
+        self.pool().send(request, protocol).await
+    }
+
+    /// The pool of the runtime that asks.
+    fn pool(&self) -> Arc<Pool> {
+        let runtime = Handle::current().id();
+        let own = |pools: &[(runtime::Id, Arc<Pool>)]| {
+            pools.iter().find(|(id, _)| *id == runtime).map(|(_, pool)| pool.clone())
+        };
+        let known = own(&self.pools.read().unwrap_or_else(PoisonError::into_inner));
+        known.unwrap_or_else(|| {
+            let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
+            own(&pools).unwrap_or_else(|| {
+                let pool = Arc::<Pool>::default();
+                pools.push((runtime, pool.clone()));
+                pool
+            })
+        })
+    }
+}
+
+impl Pool {
+    async fn send(
         &self,
         request: Request<OutBody>,
         protocol: Protocol,

@@ -1,8 +1,7 @@
 //! What of a call's context travels in headers: request id, trace, deadline,
 //! properties, depth.
 
-pub(crate) use crate::call::is_traceparent;
-use crate::call::{CallContext, Properties, RequestIds};
+use crate::call::{CallContext, Properties, RequestIds, Trace};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use std::time::Duration;
@@ -20,6 +19,8 @@ pub(crate) const VERSION: HeaderName = HeaderName::from_static("x-picolet-versio
 pub(crate) const DEPTH: HeaderName = HeaderName::from_static("x-picolet-depth");
 /// <https://www.w3.org/TR/trace-context/>
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What tracing systems keep beside it; may come in several parts.
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// <https://www.w3.org/TR/baggage/>
 pub(crate) const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
@@ -27,7 +28,12 @@ pub(crate) const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 /// deadline has none but the bounds of whoever answers it.
 pub(crate) fn read(headers: &HeaderMap, ids: &RequestIds) -> CallContext {
     let brought = Brought::find(headers);
-    let request_id = ids.next(text(brought.request_id), text(brought.traceparent));
+    let trace = text(brought.traceparent).and_then(Trace::parse);
+    let trace = trace.map(|trace| {
+        let parts = headers.get_all(TRACESTATE).iter().filter_map(|part| part.to_str().ok());
+        trace.with_state(&parts.collect::<Vec<_>>().join(","))
+    });
+    let request_id = ids.next(text(brought.request_id), trace);
     let timeout = text(brought.timeout_ms).and_then(|ms| ms.parse().ok());
     let timeout = timeout.map_or(LONGEST, |ms| Duration::from_millis(ms).min(LONGEST));
     let mut context = CallContext::outermost(request_id, Instant::now() + timeout);
@@ -89,22 +95,25 @@ pub(crate) fn read_baggage(baggage: &str, properties: &mut Properties) {
 
 /// Writes the context of a request that leaves.
 pub(crate) fn write(context: &CallContext, headers: &mut HeaderMap) {
-    let mut put = |name: HeaderName, value: String| {
+    let put = |headers: &mut HeaderMap, name: HeaderName, value: String| {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
     };
-    put(REQUEST_ID, context.request_id.to_string());
-    put(TRACEPARENT, context.request_id.traceparent());
+    put(headers, REQUEST_ID, context.request_id.to_string());
+    put(headers, TRACEPARENT, context.request_id.traceparent());
     let remaining = context.deadline.saturating_duration_since(Instant::now());
-    put(TIMEOUT_MS, remaining.as_millis().to_string());
-    put(DEPTH, (context.hops_before + context.chain.len()).to_string());
+    put(headers, TIMEOUT_MS, remaining.as_millis().to_string());
+    put(headers, DEPTH, (context.hops_before + context.chain.len()).to_string());
     let baggage = baggage(&context.properties);
-    if baggage.is_empty() {
-        // What a caller sent by hand is no property.
-        headers.remove(BAGGAGE);
-    } else {
-        put(BAGGAGE, baggage);
+    let baggage = (!baggage.is_empty()).then_some(baggage);
+    let state = context.request_id.tracestate().map(str::to_owned);
+    for (name, value) in [(TRACESTATE, state), (BAGGAGE, baggage)] {
+        match value {
+            Some(value) => put(headers, name, value),
+            // What a caller set by hand is not of this call.
+            None => drop(headers.remove(name)),
+        }
     }
 }
 
@@ -125,6 +134,10 @@ mod tests {
         headers.insert(TIMEOUT_MS, HeaderValue::from_static("500"));
         headers.insert(BAGGAGE, HeaderValue::from_static("user=a%2Fb;meta, x=1, broken"));
         headers.insert(DEPTH, HeaderValue::from_static("3"));
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        headers.insert(TRACEPARENT, HeaderValue::from_static(trace));
+        headers.append(TRACESTATE, HeaderValue::from_static("rojo=00f"));
+        headers.append(TRACESTATE, HeaderValue::from_static("congo=t61"));
         let context = read(&headers, &RequestIds::default());
         tokio::time::advance(Duration::from_millis(200)).await;
 
@@ -135,6 +148,7 @@ mod tests {
         assert_eq!(text(&TIMEOUT_MS), "300");
         assert_eq!(text(&DEPTH), "3");
         assert_eq!(text(&BAGGAGE), "user=a%2Fb,x=1");
-        assert_eq!(text(&TRACEPARENT).len(), 55);
+        assert_eq!(text(&TRACEPARENT), trace);
+        assert_eq!(text(&TRACESTATE), "rojo=00f,congo=t61");
     }
 }

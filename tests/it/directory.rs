@@ -214,3 +214,34 @@ async fn the_command_line_shows_the_watch() {
     host.stop().await;
     assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
+
+#[tokio::test]
+async fn a_guest_follows_every_change_for_as_long_as_its_caller_reads() {
+    let host = host(&["directory", "calc"]).await;
+    let mut response = host.open("GET", "/directory/changes", body("")).await;
+    let mut seen = String::new();
+    let mut told_until = async |last: &str| {
+        while !seen.contains(last) {
+            let frame = within("a change", response.body_mut().frame()).await.unwrap().unwrap();
+            seen.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+        }
+        std::mem::take(&mut seen)
+    };
+    let all = told_until("current\n").await;
+    for service in ["calc", "directory"] {
+        assert!(all.contains(&format!("added {service} ")), "{all}");
+    }
+    let program = Program::start().await;
+    register(&host, &program.record("one")).await;
+    told_until("added ext one Serving\n").await;
+    host.folder.remove("calc.wasm");
+    told_until("removed calc ").await;
+    drop(response);
+    until("the call to be over", async || {
+        let metrics = host.admin("GET", "/metrics", "").await;
+        let running = "picolet_service_running{service=\"directory\",version=\"1.0.0\"} 0\n";
+        metrics.text().contains(running).then_some(())
+    })
+    .await;
+    host.stop().await;
+}

@@ -71,7 +71,10 @@ async fn a_host_is_called_over_http2_with_all_that_belongs_to_a_call() {
         assert_eq!(json(&reply, 200)["result"], n + 2);
     };
     join_all((0..32).map(ask)).await;
-    assert_eq!(sockets(back.pid()), before + 1, "one connection takes them all");
+    // One connection for each thread that serves takes them all.
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let opened = sockets(back.pid()) - before;
+    assert!((1..=cores).contains(&opened), "{opened}");
     // Streams in both directions, and faults with their names.
     answers(&front.get("/services/ticker/2").await, 200, "tick 1\ntick 2\n");
     let echoed = front.send("POST", "/services/echo", &[], &"x".repeat(300_000)).await;

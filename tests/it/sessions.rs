@@ -105,6 +105,7 @@ async fn a_session_goes_to_endpoints_of_the_registry_and_to_nobody_else() {
     let session = [
         ("baggage", "user=7,secret=x"),
         ("traceparent", trace),
+        ("tracestate", "congo=t61,rojo=00f"),
         ("x-request-id", "r-1"),
         ("x-picolet-timeout-ms", "3000"),
     ];
@@ -112,18 +113,20 @@ async fn a_session_goes_to_endpoints_of_the_registry_and_to_nobody_else() {
         assert_eq!(host.send("GET", path, &session, "").await.status, 200, "{path}");
         assert_eq!(program.header("baggage"), "user=7,secret=x", "{path}");
         assert_eq!(program.header("traceparent"), trace, "{path}");
+        assert_eq!(program.header("tracestate"), "congo=t61,rojo=00f", "{path}");
         assert_eq!(program.header("x-request-id"), "r-1", "{path}");
         let left: u64 = program.header("x-picolet-timeout-ms").parse().unwrap();
         assert!(left <= 3_000, "{left}");
     }
     // What is too large to be a property does not pass as a header either.
     let large = format!("big={}", "x".repeat(5_000));
-    let sent = [("baggage", large.as_str())];
+    // Nor does a state without its trace.
+    let sent = [("baggage", large.as_str()), ("tracestate", "congo=t61")];
     assert_eq!(host.send("GET", "/services/ext/hello", &sent, "").await.status, 200);
-    assert_eq!(program.header("baggage"), "");
+    assert_eq!((program.header("baggage"), program.header("tracestate")), Default::default());
     // A health check belongs to no session.
     until("a health check", async || (0 < program.checks()).then_some(())).await;
-    for name in ["baggage", "traceparent", "x-request-id", "x-picolet-depth"] {
+    for name in ["baggage", "traceparent", "tracestate", "x-request-id", "x-picolet-depth"] {
         assert_eq!(program.check_header(name), "", "{name}");
     }
     // An address that is not in the registry is nobody's endpoint.

@@ -1,4 +1,5 @@
-//! Tells who serves what, and asks all of them: a service over the registry.
+//! Tells who serves what, asks all of them, and follows every change: a service
+//! over the registry.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -63,6 +64,30 @@ mod directory_service {
         Json(join_all(registrations(&at.key, &service).into_iter().map(ask)).await)
     }
 
+    /// A line for every endpoint, and one for each change from then on, for as
+    /// long as the call may last.
+    #[get("/changes")]
+    async fn changes() -> Body {
+        Body::stream(|mut writer| async move {
+            loop {
+                let lines: Vec<String> = directory_changes().await.into_iter().map(line).collect();
+                writer.write(lines.concat()).await?;
+            }
+        })
+    }
+
+    fn line(change: DirectoryChange) -> String {
+        let told = |event, it: Endpoint| {
+            format!("{event} {} {} {:?}\n", it.service, it.registration, it.state)
+        };
+        match change {
+            DirectoryChange::Added(it) => told("added", it),
+            DirectoryChange::Changed(it) => told("changed", it),
+            DirectoryChange::Removed(it) => told("removed", it),
+            DirectoryChange::Current => "current\n".to_owned(),
+        }
+    }
+
     fn registrations(key: &str, service: &str) -> Vec<String> {
         let entries = directory(key).into_iter().filter(|entry| entry.name == service);
         entries.map(|entry| entry.registration).collect()
@@ -124,5 +149,14 @@ mod tests {
         let each = each.param("service", "echo").param("method", "hello").build();
         let expected = r#"[{"registration":"e1","status":200,"text":"I am e1"},{"registration":"e2","status":503,"text":"resting"}]"#;
         check("each", each, expected);
+    }
+
+    #[test]
+    fn every_endpoint_is_told_of_and_then_what_changes() {
+        list("default", vec![entry("echo", "e1")]);
+        let changes = request("GET", "/directory/changes").build();
+        let mut body = call::<directory_service::Service>("changes", changes).unwrap().body;
+        let told = block_on(body.next()).unwrap().unwrap();
+        assert_eq!(String::from_utf8(told).unwrap(), "added echo e1 Down\ncurrent\n");
     }
 }

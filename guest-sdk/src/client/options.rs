@@ -28,6 +28,9 @@ impl Options {
         if !session.trace().is_empty() {
             self.push("traceparent", session.trace());
         }
+        if !session.trace_state().is_empty() {
+            self.push("tracestate", session.trace_state());
+        }
         self.push("baggage", &session.baggage());
         self.session = session.remaining();
     }
@@ -177,12 +180,13 @@ mod tests {
 
     #[test]
     fn a_session_brings_trace_properties_and_its_deadline() {
-        let joined = Session::join("00-1-2-01 1 user=a%2Fb,plan=gold").unwrap();
+        let joined = Session::join("00-1-2-01 1 user=a%2Fb,plan=gold a=1").unwrap();
         let call = client("calc").timeout(Duration::from_secs(5)).method("add").session(&joined);
         let late = ("timeout-ms", "0");
-        let pairs = [("traceparent", "00-1-2-01"), ("baggage", "user=a%2Fb,plan=gold"), late];
+        let trace = [("traceparent", "00-1-2-01"), ("tracestate", "a=1")];
+        let pairs = [trace[0], trace[1], ("baggage", "user=a%2Fb,plan=gold"), late];
         check(call, &pairs);
         let call = client("calc").method("add").session(&joined.derive());
-        check(call, &pairs[..2]);
+        check(call, &pairs[..3]);
     }
 }

@@ -2,7 +2,8 @@
 //! with the list and goes on with every change.
 
 use super::{Admin, Refused};
-use crate::client::{EndpointEvent, EndpointWatch};
+use crate::call::EndpointEvent;
+use crate::client::EndpointWatch;
 use crate::crew::StopSignal;
 use ::http::StatusCode;
 use ::http::header::{CACHE_CONTROL, CONTENT_TYPE};

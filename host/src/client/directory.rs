@@ -2,47 +2,14 @@
 
 use super::Client;
 use super::fleets::Fared;
+use crate::call::{EndpointEvent, EndpointState, Fares};
 use crate::record::Status;
 use crate::registry::Endpoint;
-use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
-
-/// One endpoint, for people and programs.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct EndpointState {
-    pub(crate) service: String,
-    /// The registry key it is listed under.
-    pub(crate) key: String,
-    pub(crate) registration: String,
-    /// Empty when its record says none.
-    pub(crate) version: String,
-    pub(crate) domain: String,
-    pub(crate) root: String,
-    /// Whether it is a service of this host.
-    pub(crate) local: bool,
-    /// `serving`, `down`, `resting`, `probing` or `draining`.
-    pub(crate) state: &'static str,
-    /// Milliseconds until it may be called again.
-    pub(crate) rests_ms: Option<u64>,
-    /// Calls to it by name.
-    pub(crate) in_flight: u32,
-    /// Microseconds until its answers begin, as the balance reckons.
-    pub(crate) latency_us: Option<u64>,
-}
-
-/// One line of a watch.
-#[derive(Debug, Serialize)]
-pub(crate) struct EndpointEvent {
-    /// `added`, `changed`, `removed`, or `current`: all that was there at the
-    /// beginning has been told.
-    pub(crate) event: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) endpoint: Option<EndpointState>,
-}
 
 /// Follows the endpoints. Nothing is kept for a reader who is slow but what it
 /// was told last: the next it is told is what has changed since then.
@@ -70,7 +37,7 @@ impl Client {
         let mut states: Vec<EndpointState> =
             self.shared.registry.all().iter().map(|endpoint| listed(endpoint, &fared)).collect();
         states.extend(self.shared.registry.leaving().iter().map(|endpoint| EndpointState {
-            state: "draining",
+            state: Fares::Draining,
             ..listed(endpoint, &HashMap::new())
         }));
         states.sort_by(|a, b| (&a.service, &a.registration).cmp(&(&b.service, &b.registration)));
@@ -94,8 +61,8 @@ fn listed(endpoint: &Endpoint, fared: &HashMap<Arc<str>, Fared>) -> EndpointStat
     let record = &endpoint.record;
     let known = fared.get(&endpoint.id());
     let state = match (endpoint.status, known) {
-        (Status::Down, _) => "down",
-        (Status::Up, None) => "serving",
+        (Status::Down, _) => Fares::Down,
+        (Status::Up, None) => Fares::Serving,
         (Status::Up, Some(fared)) => fared.state,
     };
     EndpointState {
@@ -139,15 +106,16 @@ impl EndpointWatch {
         let mut events = changes(&self.told, &now);
         if !self.is_current && events.len() < EVENTS_MAX {
             self.is_current = true;
-            events.push(EndpointEvent { event: "current", endpoint: None });
+            events.push(EndpointEvent::Current);
         }
         events.truncate(EVENTS_MAX);
-        for EndpointEvent { event, endpoint } in &events {
-            let Some(endpoint) = endpoint else { continue };
-            if *event == "removed" {
-                self.told.remove(&endpoint.identity());
-            } else {
-                self.told.insert(endpoint.identity(), endpoint.clone());
+        for event in &events {
+            match event {
+                EndpointEvent::Added(endpoint) | EndpointEvent::Changed(endpoint) => {
+                    self.told.insert(endpoint.identity(), endpoint.clone());
+                }
+                EndpointEvent::Removed(endpoint) => drop(self.told.remove(&endpoint.identity())),
+                EndpointEvent::Current => (),
             }
         }
         events
@@ -159,42 +127,21 @@ fn changes(
     told: &BTreeMap<String, EndpointState>,
     now: &BTreeMap<String, EndpointState>,
 ) -> Vec<EndpointEvent> {
-    let event =
-        |event, endpoint: &EndpointState| EndpointEvent { event, endpoint: Some(endpoint.clone()) };
     let gone = told.iter().filter(|(id, _)| !now.contains_key(*id));
-    let gone = gone.map(|(_, endpoint)| event("removed", endpoint));
+    let gone = gone.map(|(_, endpoint)| EndpointEvent::Removed(endpoint.clone()));
     let others = now.iter().filter_map(|(id, endpoint)| match told.get(id) {
-        None => Some(event("added", endpoint)),
-        Some(before) if before.differs(endpoint) => Some(event("changed", endpoint)),
+        None => Some(EndpointEvent::Added(endpoint.clone())),
+        Some(before) if before.differs(endpoint) => Some(EndpointEvent::Changed(endpoint.clone())),
         Some(_) => None,
     });
     gone.chain(others).collect()
-}
-
-impl EndpointState {
-    /// A revision that drains is another one than that which took its place
-    /// under the same registration.
-    fn identity(&self) -> String {
-        let drains = if self.state == "draining" { &*self.version } else { "" };
-        format!("{}\n{}\n{drains}", self.key, self.registration)
-    }
-
-    /// Figures that change with every call are no change.
-    fn differs(&self, other: &Self) -> bool {
-        let fixed = |state: &Self| (state.state, state.local);
-        let names = |state: &Self| {
-            let Self { service, version, domain, root, .. } = state.clone();
-            (service, version, domain, root)
-        };
-        fixed(self) != fixed(other) || names(self) != names(other)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn endpoint(registration: &str, state: &'static str) -> EndpointState {
+    fn endpoint(registration: &str, state: Fares) -> EndpointState {
         EndpointState {
             service: "calc".into(),
             key: "default".into(),
@@ -216,13 +163,23 @@ mod tests {
 
     #[test]
     fn changes_lead_from_one_list_to_the_other_and_figures_are_none() {
-        let before = [endpoint("a", "serving"), endpoint("b", "serving"), endpoint("c", "down")];
-        let busy = EndpointState { in_flight: 7, latency_us: Some(9), ..endpoint("a", "serving") };
-        let after = [busy, endpoint("b", "resting"), endpoint("d", "serving")];
+        let before = [
+            endpoint("a", Fares::Serving),
+            endpoint("b", Fares::Serving),
+            endpoint("c", Fares::Down),
+        ];
+        let busy =
+            EndpointState { in_flight: 7, latency_us: Some(9), ..endpoint("a", Fares::Serving) };
+        let after = [busy, endpoint("b", Fares::Resting), endpoint("d", Fares::Serving)];
         let seen = changes(&list(&before), &list(&after));
         let seen: Vec<(&str, String)> = seen
             .into_iter()
-            .map(|event| (event.event, event.endpoint.unwrap().registration))
+            .map(|event| match event {
+                EndpointEvent::Added(endpoint) => ("added", endpoint.registration),
+                EndpointEvent::Changed(endpoint) => ("changed", endpoint.registration),
+                EndpointEvent::Removed(endpoint) => ("removed", endpoint.registration),
+                EndpointEvent::Current => ("current", String::new()),
+            })
             .collect();
         let expected = [("removed", "c"), ("changed", "b"), ("added", "d")];
         assert_eq!(seen, expected.map(|(event, id)| (event, id.to_owned())));
@@ -230,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_revision_that_drains_stands_beside_its_successor() {
-        let both = [endpoint("a", "serving"), endpoint("a", "draining")];
+        let both = [endpoint("a", Fares::Serving), endpoint("a", Fares::Draining)];
         assert_eq!(list(&both).len(), 2);
     }
 }

@@ -5,7 +5,7 @@ use super::options::CallOptions;
 use super::versions::{Drawn, Versions};
 use crate::balance::Strategy;
 use crate::breaker::{Cause, Change, Standing, Verdict};
-use crate::call::{Answer, AnswerBody, CallTarget, mix};
+use crate::call::{Answer, AnswerBody, CallTarget, Fares, mix};
 use crate::fault::Fault;
 use crate::fleet::{
     Choice, Chosen, Fit, Fleet, Listed, Outcome, Place, Prefer, Resting, Ticket, Turn, Wish,
@@ -74,7 +74,7 @@ pub(super) struct Begun {
 #[derive(Clone, Debug)]
 pub(super) struct Fared {
     /// `serving`, `resting` or `probing`.
-    pub(super) state: &'static str,
+    pub(super) state: Fares,
     pub(super) rests_ms: Option<u64>,
     pub(super) in_flight: u32,
     pub(super) latency_us: Option<u64>,
@@ -116,7 +116,7 @@ impl Fleets {
                 None => drop(all.insert(id, fared)),
                 Some(known) => {
                     let in_flight = known.in_flight + fared.in_flight;
-                    if known.state == "serving" {
+                    if known.state == Fares::Serving {
                         *known = fared;
                     }
                     known.in_flight = in_flight;
@@ -298,10 +298,10 @@ impl Crowd {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let states = inner.fleet.states(now).map(|state| {
             let (name, until) = match state.standing {
-                Standing::Serving => ("serving", None),
-                Standing::Due { .. } => ("resting", Some(now)),
-                Standing::Resting { until, .. } => ("resting", Some(until)),
-                Standing::Probing { until, .. } => ("probing", Some(until)),
+                Standing::Serving => (Fares::Serving, None),
+                Standing::Due { .. } => (Fares::Resting, Some(now)),
+                Standing::Resting { until, .. } => (Fares::Resting, Some(until)),
+                Standing::Probing { until, .. } => (Fares::Probing, Some(until)),
             };
             let fared = Fared {
                 state: name,

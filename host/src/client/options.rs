@@ -1,6 +1,6 @@
 //! What a caller may ask of a call, beside the call itself.
 
-use crate::call::Properties;
+use crate::call::{Properties, Trace};
 use crate::fault::Fault;
 use crate::selector::{Selector, SelectorError};
 use crate::travel;
@@ -19,7 +19,7 @@ pub(crate) struct CallOptions {
     /// How often a call that may be made twice is tried again.
     pub(crate) retries: usize,
     /// The trace and the properties to run with, instead of the caller's.
-    pub(crate) traceparent: Option<String>,
+    pub(crate) trace: Option<Trace>,
     pub(crate) properties: Option<Properties>,
 }
 
@@ -42,16 +42,20 @@ impl CallOptions {
             wait: false,
             is_idempotent: false,
             retries: RETRIES,
-            traceparent: None,
+            trace: None,
             properties: None,
         };
-        let mut version = None;
+        // What these say adds to what others say.
+        let (mut version, mut tracestate) = (None, None);
         for (name, value) in pairs {
-            if name == "version" {
-                version = Some(value);
-            } else {
-                options = options.with(name, value)?;
+            match name.as_str() {
+                "version" => version = Some(value),
+                "tracestate" => tracestate = Some(value),
+                _ => options = options.with(name, value)?,
             }
+        }
+        if let Some(tracestate) = tracestate {
+            options.trace = options.trace.map(|trace| trace.with_state(tracestate));
         }
         if let Some(version) = version {
             options.selector =
@@ -87,10 +91,11 @@ impl CallOptions {
                 self.selector =
                     self.selector.with_environment(value).map_err(|error| bad_call(&error))?;
             }
-            "traceparent" if travel::is_traceparent(value) => {
-                self.traceparent = Some(value.to_owned());
+            "traceparent" => {
+                let trace = Trace::parse(value);
+                self.trace =
+                    Some(trace.ok_or_else(|| bad("the value of a W3C traceparent header"))?);
             }
-            "traceparent" => return Err(bad("the value of a W3C traceparent header")),
             "baggage" => {
                 let mut properties = Properties::default();
                 travel::read_baggage(value, &mut properties);

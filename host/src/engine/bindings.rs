@@ -11,4 +11,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use exports::picolet::service::service as declared;
-pub(crate) use picolet::service::{client, context, directory, prompt, types};
+pub(crate) use picolet::service::{client, context, directory, prompt, types, watch};

@@ -6,11 +6,12 @@ use super::pulse::Pulse;
 use super::slots::Slots;
 use super::strain::Strain;
 use crate::background::Background;
-use crate::call::{Answer, CallContext, Hop, Neighbours};
+use crate::call::{Answer, CallContext, EndpointEvent, Hop, Neighbours};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -69,7 +70,12 @@ pub(crate) struct LiveCall {
     pub(crate) id: u64,
     pub(crate) hop: Arc<Hop>,
     pub(crate) context: CallContext,
+    /// What it is told of the endpoints, from when it first asked.
+    pub(crate) watch: Option<Watch>,
 }
+
+/// Changes of the endpoints. Clones share them, and take them in turns.
+pub(crate) type Watch = Arc<futures::lock::Mutex<BoxStream<'static, Vec<EndpointEvent>>>>;
 
 /// A call to a neighbour that goes on by itself.
 struct Ticket {
@@ -127,7 +133,7 @@ impl State {
             self.beside.meter.reset();
         }
         self.last_id += 1;
-        self.calls.push(LiveCall { id: self.last_id, hop, context });
+        self.calls.push(LiveCall { id: self.last_id, hop, context, watch: None });
         self.note_current();
         self.last_id
     }

@@ -4,7 +4,9 @@ use super::Refusal;
 use super::folder::{Folder, ReadLimits};
 use super::job::{Loaded, Workshop};
 use super::verify::verify;
-use crate::call::{Answer, CallContext, DirectoryEntry, Hop, Neighbours, OutgoingCall};
+use crate::call::{
+    Answer, CallContext, DirectoryEntry, EndpointEvent, Hop, Neighbours, OutgoingCall,
+};
 use crate::crew::Crew;
 use crate::engine::{Compiler, Engine, Slots, World};
 use crate::fault::Fault;
@@ -13,6 +15,7 @@ use crate::limits::HostLimits;
 use crate::pool::Service;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, StreamExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,5 +74,9 @@ impl Neighbours for Nobody {
 
     fn entries(&self, _key: &str) -> Vec<DirectoryEntry> {
         Vec::new()
+    }
+
+    fn endpoint_events(&self) -> BoxStream<'static, Vec<EndpointEvent>> {
+        stream::pending().boxed()
     }
 }
