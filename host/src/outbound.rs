@@ -57,8 +57,11 @@ pub(crate) enum Protocol {
 /// wait for a thread that has other things to do, or a low priority.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbound {
-    pools: Arc<RwLock<Vec<(runtime::Id, Arc<Pool>)>>>,
+    pools: Arc<RwLock<Vec<Own>>>,
 }
+
+/// The pool of one runtime.
+type Own = (runtime::Id, Arc<Pool>);
 
 #[derive(Debug)]
 struct Pool {
@@ -132,7 +135,7 @@ impl Outbound {
     /// The pool of the runtime that asks.
     fn pool(&self) -> Arc<Pool> {
         let runtime = Handle::current().id();
-        let own = |pools: &[(runtime::Id, Arc<Pool>)]| {
+        let own = |pools: &[Own]| {
             pools.iter().find(|(id, _)| *id == runtime).map(|(_, pool)| pool.clone())
         };
         let known = own(&self.pools.read().unwrap_or_else(PoisonError::into_inner));
