@@ -189,12 +189,13 @@ impl Counts {
 }
 
 /// Interfaces that any module may import.
-const OPEN: [&str; 13] = [
+const OPEN: [&str; 14] = [
     "picolet:service/types",
     "picolet:service/context",
     "picolet:service/client",
     "picolet:service/prompt",
     "picolet:service/directory",
+    "picolet:service/watch",
     "wasi:io/",
     "wasi:clocks/",
     "wasi:random/",
