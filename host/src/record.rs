@@ -3,12 +3,15 @@
 //! No clock and no lock: the caller says what time it is, as the time since
 //! the host started.
 
+mod directory;
+
+pub(crate) use directory::Directory;
+
 use crate::limits::LeaseTimes;
 use crate::name::Name;
 use crate::selector::Pattern;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -240,78 +243,6 @@ impl Entry {
             Keeper::Host => Status::Up,
             Keeper::Outside(lease) => lease.status(times, now),
         }
-    }
-}
-
-/// All records, by key.
-#[derive(Debug, Default)]
-pub(crate) struct Directory {
-    keys: BTreeMap<Name, Vec<Entry>>,
-}
-
-impl Directory {
-    /// Puts a record in, in place of one with the same registration. The one
-    /// before is given back.
-    pub(crate) fn put(&mut self, key: &Name, entry: Entry) -> Option<Entry> {
-        let entries = self.keys.entry(key.clone()).or_default();
-        let id = entry.record.registration.clone();
-        match entries.iter_mut().find(|known| known.record.registration == id) {
-            Some(known) => Some(std::mem::replace(known, entry)),
-            None => {
-                entries.push(entry);
-                None
-            }
-        }
-    }
-
-    /// Takes a record out.
-    pub(crate) fn remove(&mut self, key: &str, id: &str) -> Option<Entry> {
-        let entries = self.keys.get_mut(key)?;
-        let at = entries.iter().position(|entry| entry.record.registration == id)?;
-        let removed = entries.remove(at);
-        if entries.is_empty() {
-            self.keys.remove(key);
-        }
-        Some(removed)
-    }
-
-    /// One record.
-    pub(crate) fn find(&self, key: &str, id: &str) -> Option<&Entry> {
-        self.of(key).iter().find(|entry| entry.record.registration == id)
-    }
-
-    /// One record, to change how it fares.
-    pub(crate) fn find_mut(&mut self, key: &str, id: &str) -> Option<&mut Entry> {
-        let entries = self.keys.get_mut(key)?;
-        entries.iter_mut().find(|entry| entry.record.registration == id)
-    }
-
-    /// The records of one key.
-    pub(crate) fn of(&self, key: &str) -> &[Entry] {
-        self.keys.get(key).map_or(&[], Vec::as_slice)
-    }
-
-    /// Every key with its records.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Name, &[Entry])> {
-        self.keys.iter().map(|(key, entries)| (key, entries.as_slice()))
-    }
-
-    /// Records in all.
-    pub(crate) fn len(&self) -> usize {
-        self.keys.values().map(Vec::len).sum()
-    }
-
-    /// Takes out every record whose time is over.
-    pub(crate) fn sweep(&mut self, times: &LeaseTimes, now: Now) -> Vec<Entry> {
-        let mut over = Vec::new();
-        for entries in self.keys.values_mut() {
-            over.extend(entries.extract_if(.., |entry| match &entry.keeper {
-                Keeper::Host => false,
-                Keeper::Outside(lease) => lease.is_over(times, now),
-            }));
-        }
-        self.keys.retain(|_, entries| !entries.is_empty());
-        over
     }
 }
 

@@ -10,7 +10,7 @@ use crate::limits::LeaseTimes;
 use crate::name::Name;
 use crate::outbound::Outbound;
 use crate::record::{Directory, Entry, Keeper, Lease, Now, Record, RecordError, Status, check_id};
-use crate::selector::Selector;
+use crate::selector::{Pattern, Selector};
 use crate::traffic;
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -133,26 +133,27 @@ impl Registry {
         let now = self.now();
         let mut directory = self.lock();
         let unknown = || RegistryError::Unknown { key: key.to_owned(), id: id.to_owned() };
-        let entry = directory.find_mut(key, id).ok_or_else(unknown)?;
-        let Keeper::Outside(lease) = &mut entry.keeper else {
+        let Entry { record: before, keeper } =
+            directory.find(key, id).cloned().ok_or_else(unknown)?;
+        let Keeper::Outside(mut lease) = keeper else {
             return Err(RegistryError::Local(id.to_owned()));
         };
+        let key = check_key(key)?;
         let was = lease.status(&self.times, now);
         lease.heartbeat(now);
         let is = lease.status(&self.times, now);
-        let mut next = record.unwrap_or_else(|| (*entry.record).clone());
-        next.date.creation.clone_from(&entry.record.date.creation);
+        let mut next = record.unwrap_or_else(|| (*before).clone());
+        next.date.creation.clone_from(&before.date.creation);
         next.date.last_update = now_text();
-        let called_elsewhere = next.domain != entry.record.domain
-            || next.methods != entry.record.methods
-            || next.name != entry.record.name;
+        let called_elsewhere = next.domain != before.domain
+            || next.methods != before.methods
+            || next.name != before.name;
         let new_id = next.registration.clone();
-        entry.record = Arc::new(next);
-        if new_id != id
-            && let Some(moved) = directory.remove(key, id)
-        {
-            directory.put(&check_key(key)?, moved);
+        if new_id != id {
+            directory.remove(key.as_str(), id);
         }
+        let entry = Entry { record: Arc::new(next), keeper: Keeper::Outside(lease) };
+        directory.put(&key, entry);
         drop(directory);
         if was != is || called_elsewhere || new_id != id {
             self.note_change();
@@ -197,15 +198,16 @@ impl Registry {
     /// The records of one key as JSON; an unknown key has none.
     pub(crate) fn list(&self, key: &str) -> Vec<Value> {
         let now = self.now();
-        self.lock().of(key).iter().map(|entry| self.render(entry, now)).collect()
+        self.lock().of(key).map(|entry| self.render(entry, now)).collect()
     }
 
     /// The records of every key as JSON.
     pub(crate) fn list_all(&self) -> Map<String, Value> {
         let now = self.now();
         let directory = self.lock();
-        let lists = directory.iter().map(|(key, entries)| {
-            let list: Vec<Value> = entries.iter().map(|entry| self.render(entry, now)).collect();
+        let lists = directory.keys().map(|key| {
+            let entries = directory.of(key.as_str());
+            let list: Vec<Value> = entries.map(|entry| self.render(entry, now)).collect();
             (key.to_string(), Value::from(list))
         });
         lists.collect()
@@ -233,27 +235,26 @@ impl Registry {
         let now = self.now();
         let directory = self.lock();
         let asked = key.unwrap_or("default");
-        let offered: Vec<(&Name, &Entry)> = directory
-            .iter()
-            .flat_map(|(key, entries)| entries.iter().map(move |entry| (key, entry)))
-            .filter(|(key_of, entry)| {
-                key_of.as_str() == asked || key.is_none() && entry.keeper == Keeper::Host
-            })
-            .collect();
-        let meant = selector.pick(offered.iter().map(|(_, entry)| &entry.record.name));
-        let is_meant = |(_, entry): &(&Name, &Entry)| meant.contains(&&entry.record.name);
-        let meant = offered.into_iter().filter(is_meant);
-        meant.map(|(key, entry)| self.endpoint(key, entry, now)).collect()
+        let is_offered = |(key_of, entry): &(&Name, &Entry)| {
+            key_of.as_str() == asked || key.is_none() && entry.keeper == Keeper::Host
+        };
+        let is_there = |name: &&Pattern| directory.named(name).any(|found| is_offered(&found));
+        let exact = selector.wanted().exact().map(|name| Pattern::from(name.clone()));
+        let meant = match &exact {
+            // Who asks for one name need not look at the others.
+            Some(name) if is_there(&name) => vec![name],
+            Some(_) => selector.pick(directory.names_of_many().filter(is_there)),
+            None => selector.pick(directory.names().filter(is_there)),
+        };
+        let found = meant.into_iter().flat_map(|name| directory.named(name)).filter(is_offered);
+        found.map(|(key, entry)| self.endpoint(key, entry, now)).collect()
     }
 
     /// Every endpoint that is listed.
     pub(crate) fn all(&self) -> Vec<Endpoint> {
         let now = self.now();
         let directory = self.lock();
-        let all = directory
-            .iter()
-            .flat_map(|(key, entries)| entries.iter().map(move |entry| (key, entry)));
-        all.map(|(key, entry)| self.endpoint(key, entry, now)).collect()
+        directory.iter().map(|(key, entry)| self.endpoint(key, entry, now)).collect()
     }
 
     fn endpoint(&self, key: &Name, entry: &Entry, now: Now) -> Endpoint {
@@ -267,7 +268,7 @@ impl Registry {
     pub(crate) fn entries(&self, key: &str) -> Vec<(Arc<Record>, Status)> {
         let now = self.now();
         let directory = self.lock();
-        let entries = directory.of(key).iter();
+        let entries = directory.of(key);
         entries.map(|entry| (entry.record.clone(), entry.status(&self.times, now))).collect()
     }
 
@@ -276,9 +277,7 @@ impl Registry {
     pub(crate) fn call_failed(&self, endpoint: &Endpoint) {
         let mut directory = self.lock();
         let id = &endpoint.record.registration;
-        if let Some(entry) = directory.find_mut(endpoint.key.as_str(), id)
-            && let Keeper::Outside(lease) = &mut entry.keeper
-        {
+        if let Some(Keeper::Outside(lease)) = directory.keeper_mut(endpoint.key.as_str(), id) {
             lease.call_failed();
         }
         drop(directory);

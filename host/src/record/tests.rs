@@ -81,22 +81,6 @@ fn a_record_is_checked() {
     }
 }
 
-#[test]
-fn the_same_registration_replaces() {
-    let key = crate::manifest::default_key();
-    let mut directory = Directory::default();
-    let entry = |name: &str| {
-        let json = serde_json::json!({"name": name, "domain": "http://x", "registration": "1"});
-        Entry { record: Arc::new(record(json).unwrap()), keeper: Keeper::Host }
-    };
-    assert!(directory.put(&key, entry("a")).is_none());
-    assert!(directory.put(&key, entry("b")).is_some());
-    assert_eq!((directory.len(), directory.of("default").len()), (1, 1));
-    assert!(directory.remove("default", "2").is_none());
-    assert!(directory.remove("default", "1").is_some());
-    assert_eq!(directory.iter().count(), 0);
-}
-
 /// What can happen to a lease.
 #[derive(Clone, Copy, Debug)]
 enum Step {

@@ -47,13 +47,9 @@ impl Registry {
         let now = self.now();
         let external: Vec<(Name, Arc<Record>)> = {
             let directory = self.lock();
-            let all = directory
-                .iter()
-                .flat_map(|(key, entries)| entries.iter().map(move |entry| (key.clone(), entry)));
-            all.filter(|(_, entry)| entry.keeper != Keeper::Host)
-                .filter(|(_, entry)| is_due(entry.status(&self.times, now)))
-                .map(|(key, entry)| (key, entry.record.clone()))
-                .collect()
+            let external = directory.iter().filter(|(_, entry)| entry.keeper != Keeper::Host);
+            let due = external.filter(|(_, entry)| is_due(entry.status(&self.times, now)));
+            due.map(|(key, entry)| (key.clone(), entry.record.clone())).collect()
         };
         futures::stream::iter(external)
             .for_each_concurrent(CHECKS_AT_ONCE, |(key, record)| async move {
@@ -86,8 +82,8 @@ impl Registry {
     fn checked(&self, key: &Name, record: &Record, healthy: bool) {
         let now = self.now();
         let mut directory = self.lock();
-        let Some(entry) = directory.find_mut(key.as_str(), &record.registration) else { return };
-        let Keeper::Outside(lease) = &mut entry.keeper else { return };
+        let keeper = directory.keeper_mut(key.as_str(), &record.registration);
+        let Some(Keeper::Outside(lease)) = keeper else { return };
         let was = lease.status(&self.times, now);
         lease.checked(healthy, now);
         let is = lease.status(&self.times, now);
