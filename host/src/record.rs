@@ -8,7 +8,6 @@ mod directory;
 pub(crate) use directory::Directory;
 
 use crate::limits::LeaseTimes;
-use crate::name::Name;
 use crate::selector::Pattern;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
