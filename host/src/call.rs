@@ -99,7 +99,15 @@ pub(crate) fn mix(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// The property by which a session raises its log.
+const LOG: &str = "picolet.log";
+
 impl CallContext {
+    /// Whether its session asks for a log of every step.
+    pub(crate) fn is_logged(&self) -> bool {
+        self.properties.get(LOG).is_some_and(|level| ["debug", "trace"].contains(&level))
+    }
+
     /// A call from outside.
     pub(crate) fn outermost(request_id: RequestId, deadline: Instant) -> Self {
         Self {

@@ -8,6 +8,7 @@ mod here;
 mod line;
 mod options;
 mod remote;
+mod steps;
 mod versions;
 
 pub(crate) use directory::EndpointWatch;

@@ -85,6 +85,31 @@ async fn a_host_is_called_over_http2_with_all_that_belongs_to_a_call() {
 }
 
 #[tokio::test]
+async fn what_a_full_service_does_not_take_goes_to_another_host_and_the_session_says_so() {
+    let full = "[limits]\nconcurrency = 1\nqueue = 0";
+    let folder = Folder::of(&["misbehaves"]).with("misbehaves.toml", full);
+    let front = Host::over(folder.with("picolet.toml", UNCHECKED)).await;
+    let back = Host::of(&["misbehaves"]).await;
+    introduce(&back, &front).await;
+    let ask = async || {
+        let session = [("baggage", "picolet.log=debug")];
+        let reply = front.send("GET", "/services/misbehaves/state", &session, "").await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    };
+    ask().await;
+    front.line("call goes to an endpoint service=misbehaves * place=\"here\" request_id").await;
+    let mark = front.log.mark();
+    let mut stream = front.open("GET", "/misbehaves/stream/100000000", body("")).await;
+    assert!(within("a chunk", stream.body_mut().frame()).await.is_some());
+    ask().await;
+    let there = format!("@http://{} place=\"there\" here=\"full\"", back.services);
+    front.line_from(mark, &format!("call goes to an endpoint service=misbehaves *{there}")).await;
+    drop(stream);
+    front.stop().await;
+    back.stop().await;
+}
+
+#[tokio::test]
 async fn a_caller_that_leaves_is_noticed_over_http2() {
     let (front, back) = (host().await, Host::of(&["ticker"]).await);
     introduce(&back, &front).await;

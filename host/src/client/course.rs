@@ -24,16 +24,16 @@ const MOVES_MAX: usize = 8;
 
 /// One call on its way.
 pub(super) struct Course<'c> {
-    shared: &'c Shared,
-    options: &'c CallOptions,
-    context: CallContext,
-    pending: Pending,
+    pub(super) shared: &'c Shared,
+    pub(super) options: &'c CallOptions,
+    pub(super) context: CallContext,
+    pub(super) pending: Pending,
     tried: Vec<(Arc<str>, Begun)>,
     turn: Turn,
     moves: usize,
     failures: usize,
     /// Why the tries before failed, the first and the last.
-    reasons: Option<(Fault, Option<Fault>)>,
+    pub(super) reasons: Option<(Fault, Option<Fault>)>,
 }
 
 /// A call that may have to be made more than once.
@@ -158,6 +158,9 @@ impl<'c> Course<'c> {
         }
         loop {
             let mut begun = self.choose_or_wait(&mut changes, now).await?;
+            if self.context.is_logged() {
+                self.log(&begun);
+            }
             self.bound(&begun.endpoint, now);
             let deadline = self.context.deadline;
             let attempt = self.attempt(&begun.endpoint, begun.place);

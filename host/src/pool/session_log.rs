@@ -6,9 +6,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::info;
 
-/// The property by which a session raises its log.
-const RAISED: &str = "picolet.log";
-
 /// One call of such a session.
 pub(super) struct SessionLog {
     request_id: RequestId,
@@ -19,8 +16,7 @@ pub(super) struct SessionLog {
 impl SessionLog {
     /// Notes that a call begins, if its session asks for that.
     pub(super) fn begin(context: &CallContext, hop: &Arc<Hop>) -> Option<Self> {
-        let level = context.properties.get(RAISED)?;
-        if !["debug", "trace"].contains(&level) {
+        if !context.is_logged() {
             return None;
         }
         let Hop { service, method } = &**hop;
