@@ -76,7 +76,7 @@ mod directory_service {
         })
     }
 
-    fn line(change: DirectoryChange) -> String {
+    pub(super) fn line(change: DirectoryChange) -> String {
         let told = |event, it: Endpoint| {
             format!("{event} {} {} {:?}\n", it.service, it.registration, it.state)
         };
@@ -152,11 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn every_endpoint_is_told_of_and_then_what_changes() {
+    fn a_change_is_a_line() {
         list("default", vec![entry("echo", "e1")]);
-        let changes = request("GET", "/directory/changes").build();
-        let mut body = call::<directory_service::Service>("changes", changes).unwrap().body;
-        let told = block_on(body.next()).unwrap().unwrap();
-        assert_eq!(String::from_utf8(told).unwrap(), "added echo e1 Down\ncurrent\n");
+        let changes = block_on(directory_changes());
+        let lines: Vec<String> = changes.into_iter().map(directory_service::line).collect();
+        assert_eq!(lines, ["added echo e1 Down\n", "current\n"]);
     }
 }
