@@ -79,7 +79,13 @@ async fn a_caller_says_which_endpoints_it_means() {
             answers(&call(&host, target, options.clone()).await, 200, HELLO);
         }
     }
-    assert_eq!((old.calls(), new.calls()), (4 * old_ones.len(), 0));
+    // And so does a request at the door.
+    for (_, options) in &old_ones[..6] {
+        let (name, value) = options.as_object().unwrap().iter().next().unwrap();
+        let asked = (&*format!("x-picolet-{name}"), value.as_str().unwrap());
+        answers(&host.send("GET", "/services/ext/hello", &[asked], "").await, 200, HELLO);
+    }
+    assert_eq!((old.calls(), new.calls()), (4 * old_ones.len() + 6, 0));
     for service in ["ext@^2", "ex*", "ext"] {
         let path = format!("/misbehaves/call/{}/hello", service.replace('^', "%5E"));
         answers(&host.get(&path).await, 200, HELLO);
@@ -96,6 +102,9 @@ async fn a_caller_says_which_endpoints_it_means() {
         faults(&reply, 404, &["no-such-endpoint"]);
         assert_eq!(json(&reply, 404)["error"], text);
     }
+    let asked = [("x-picolet-retry", "many")];
+    let reply = host.send("GET", "/services/ext/hello", &asked, "").await;
+    faults(&reply, 400, &["bad-call"]);
     host.stop().await;
 }
 

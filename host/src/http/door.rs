@@ -4,8 +4,7 @@ use super::{Front, body};
 use crate::call::{Answer, Call, CallTarget, OutgoingCall};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
-use crate::travel::VERSION;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 
 /// What the paths begin with.
@@ -24,7 +23,7 @@ pub(super) async fn pass_on(
     call: Box<Call>,
     body: Incoming,
 ) -> Result<Answer, Fault> {
-    let Call { head, context, .. } = *call;
+    let Call { mut head, context, .. } = *call;
     let (name, rest) = split(head.uri.path()).unwrap_or_default();
     let service = crate::path::decode(name)
         .map_err(|error| Fault::BadRequest { message: error.to_string() })?
@@ -35,16 +34,30 @@ pub(super) async fn pass_on(
     };
     let limits = ModuleLimits::DEFAULT;
     let body = body::begin(body, &head.headers, limits.request_body_bytes, &front.limits).await?;
-    let options = options(&head.headers, limits.wall_ms);
+    let mut options = take_options(&mut head.headers);
+    options.push(("timeout-ms".to_owned(), limits.wall_ms.to_string()));
     let target = CallTarget::Path { verb: head.verb, rest };
     let outgoing = OutgoingCall { service, options, target, headers: head.headers, body };
     front.client.call(context, None, outgoing).await
 }
 
-fn options(headers: &HeaderMap, timeout_ms: u64) -> Vec<(String, String)> {
-    let mut options = vec![("timeout-ms".to_owned(), timeout_ms.to_string())];
-    if let Some(version) = headers.get(VERSION).and_then(|value| value.to_str().ok()) {
-        options.push(("version".to_owned(), version.to_owned()));
+/// What a request may ask of the call, each as `x-picolet-` and its name.
+const OPTIONS: [&str; 9] =
+    ["version", "key", "label", "subset", "environment", "endpoint", "retry", "idempotent", "wait"];
+
+/// The options that a request brings. They are for this host, but the version,
+/// which another one may have to choose, too.
+fn take_options(headers: &mut HeaderMap) -> Vec<(String, String)> {
+    let option = |name: &HeaderName| {
+        let name = name.as_str().strip_prefix("x-picolet-")?;
+        OPTIONS.into_iter().find(|known| *known == name)
+    };
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let asked = headers.iter().filter_map(|(name, value)| Some((option(name)?, text(value))));
+    let options: Vec<(String, String)> =
+        asked.map(|(name, value)| (name.to_owned(), value)).collect();
+    for (name, _) in options.iter().filter(|(name, _)| name != "version") {
+        headers.remove(format!("x-picolet-{name}"));
     }
     options
 }
@@ -60,5 +73,28 @@ mod tests {
         assert_eq!(split("/services/calc/"), Some(("calc", "/")));
         assert_eq!(split("/services"), None);
         assert_eq!(split("/servicesx/calc"), None);
+    }
+
+    #[test]
+    fn options_are_taken_from_headers_and_the_version_stays() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-picolet-version", "^1"),
+            ("x-picolet-label", "zone=a"),
+            ("x-picolet-label", "colour=blue"),
+            ("x-picolet-wait", "true"),
+            ("x-picolet-depth", "1"),
+            ("label", "none"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let mut options = take_options(&mut headers);
+        options.sort();
+        let expected =
+            [("label", "colour=blue"), ("label", "zone=a"), ("version", "^1"), ("wait", "true")];
+        assert_eq!(options, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["label", "x-picolet-depth", "x-picolet-version"]);
     }
 }
