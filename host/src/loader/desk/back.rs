@@ -118,12 +118,12 @@ impl Loader {
             }
         };
         info!(service = name, from = %was, to = %is, reason = going_back.reason, "rolled back");
-        self.announcer.say(&line);
         self.past.roll_back(&to.module, &to.digest, &why);
         let live_since = SystemTime::now();
         // What the file held stays what it was.
         let content = self.past.content(&to.module).unwrap_or(loaded.file);
         self.swap_in(file, Revision { standing, file: content, load_ms, live_since }, live);
+        self.announcer.say(&line);
         self.present_parked();
         going_back.end(Ok(rolled_back));
         went.hurried = loaded.sound.map(|sound| (file.to_owned(), sound, to));

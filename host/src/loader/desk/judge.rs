@@ -81,10 +81,11 @@ impl Loader {
         let reason = excess.to_string();
         let (name, version) = (&service.declaration.name, &service.declaration.version);
         warn!(service = %name, %version, reason, "withdrawn");
-        self.announcer.say(&format!("withdrew {name} {version} ({}): {reason}", service.digest));
+        let line = format!("withdrew {name} {version} ({}): {reason}", service.digest);
         self.past.withdraw(&service.module, &service.digest, &reason);
         service.withdraw(reason);
         self.list(service);
+        self.announcer.say(&line);
     }
 
     /// Takes a revision back that replaced another.

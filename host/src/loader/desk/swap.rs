@@ -15,10 +15,11 @@ use tracing::warn;
 impl Loader {
     pub(super) fn refuse(&mut self, file: &str, refusal: &Refusal) {
         let reason = refusal.to_string();
-        self.announcer.say(&format!("refused {file}: {reason}"));
+        let line = format!("refused {file}: {reason}");
         if let Some(module) = self.modules.get_mut(file) {
             module.refusal = Some(reason);
         }
+        self.announcer.say(&line);
     }
 
     /// Loaded services ask to be live. Those that are new and in nobody's way
