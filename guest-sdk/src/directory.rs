@@ -101,7 +101,7 @@ pub enum DirectoryChange {
 /// Changes that undid each other in between are not told.
 ///
 /// In native tests the entries that `testing::list` was given are endpoints
-/// that serve, and a change that never comes is waited for in vain.
+/// that serve or are down, and a change that never comes is waited for in vain.
 pub async fn directory_changes() -> Vec<DirectoryChange> {
     let told = watch::changes(call::current()).await;
     told.into_iter().map(change).collect()

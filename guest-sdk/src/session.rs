@@ -60,7 +60,7 @@ impl Session {
     pub fn join(text: &str) -> Result<Self, Fault> {
         let bad = || Fault::new(400, "bad-session", "the text is no exported session");
         // Values of a `tracestate` may hold spaces.
-        let mut fields = text.trim_end_matches(['\r', '\n']).splitn(4, ' ');
+        let mut fields = text.trim().splitn(4, ' ');
         let (trace, until) = fields.next().zip(fields.next()).ok_or_else(bad)?;
         let until_ms = match until {
             "-" => None,
@@ -71,9 +71,10 @@ impl Session {
             return Err(bad());
         }
         let baggage = fields.next().unwrap_or_default();
+        let trace_state = fields.next().unwrap_or_default();
         let mut session = Self {
             trace: trace.to_owned(),
-            trace_state: fields.next().unwrap_or_default().to_owned(),
+            trace_state: if is_line(trace_state) { trace_state } else { "" }.to_owned(),
             until_ms,
             properties: Vec::new(),
         };
@@ -143,6 +144,11 @@ impl Session {
     }
 }
 
+/// Whether a text can stand in a header.
+fn is_line(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -208,6 +214,8 @@ mod tests {
         let traced = Session::join("00-ab-cd-01 1000  congo=t61 rcW\n").unwrap();
         assert_eq!(traced.trace_state(), "congo=t61 rcW");
         assert_eq!(traced.export(), "00-ab-cd-01 1000  congo=t61 rcW");
+        let odd = Session::join(" 00-ab-cd-01 1000 user=7 a=\u{e4}\nb ").unwrap();
+        assert_eq!(odd.export(), "00-ab-cd-01 1000 user=7");
     }
 
     #[test]

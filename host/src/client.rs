@@ -1,6 +1,7 @@
 //! Calls that leave a guest, the gateway or the command line for a service by
 //! name: in process when it is live here, over HTTP otherwise.
 
+mod begun;
 mod course;
 mod directory;
 mod fleets;

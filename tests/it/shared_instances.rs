@@ -68,10 +68,13 @@ async fn a_call_that_a_trap_kept_out_is_made_elsewhere() {
     };
     let (spun, waited) = tokio::join!(host.get("/misbehaves/spin"), join_all((0..8).map(wait)));
     faults(&spun, 504, &["cpu-limit"]);
-    let mut seen: Vec<u32> =
-        waited.iter().map(|reply| reply.text().parse().expect("a count")).collect();
-    seen.sort_unstable();
-    assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7, 8], "all in one instance, and a new one");
+    let mut seen = [0; 9];
+    for reply in &waited {
+        seen[reply.text().parse::<usize>().expect("a count")] += 1;
+    }
+    // One that comes when the others have left may find none that is idle yet.
+    assert_eq!(seen[1..].iter().sum::<u32>(), 8, "in new instances: {seen:?}");
+    assert!(seen[1..].is_sorted_by(|a, b| a >= b), "each of them with its first calls: {seen:?}");
     host.stop().await;
 }
 

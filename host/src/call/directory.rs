@@ -73,11 +73,11 @@ impl EndpointState {
 
     /// Figures that change with every call are no change.
     pub(crate) fn differs(&self, other: &Self) -> bool {
-        let fixed = |state: &Self| (state.state, state.local);
-        let names = |state: &Self| {
-            let Self { service, version, domain, root, .. } = state.clone();
-            (service, version, domain, root)
-        };
-        fixed(self) != fixed(other) || names(self) != names(other)
+        self.lasting() != other.lasting()
+    }
+
+    fn lasting(&self) -> (Fares, bool, [&str; 4]) {
+        let Self { service, version, domain, root, .. } = self;
+        (self.state, self.local, [service, version, domain, root])
     }
 }

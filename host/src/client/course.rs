@@ -3,7 +3,8 @@
 //! What decides is elsewhere: the fleet chooses, the options and the method say
 //! what may be done twice. Here it is carried out within the deadline.
 
-use super::fleets::{Begun as BegunCall, Endpoint, Sought};
+use super::begun::Begun as BegunCall;
+use super::fleets::{Endpoint, Sought};
 use super::line::LinePlace;
 use super::options::CallOptions;
 use super::{Shared, here, remote};

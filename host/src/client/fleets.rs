@@ -1,11 +1,12 @@
 //! The endpoints of the services that are called, kept as the registry has
 //! them, and what is known of each.
 
+use super::begun::Begun;
 use super::options::CallOptions;
 use super::versions::{Drawn, Versions};
 use crate::balance::Strategy;
 use crate::breaker::{Cause, Change, Standing, Verdict};
-use crate::call::{Answer, AnswerBody, CallTarget, Fares, mix};
+use crate::call::{CallTarget, Fares, mix};
 use crate::fault::Fault;
 use crate::fleet::{
     Choice, Chosen, Fit, Fleet, Listed, Outcome, Place, Prefer, Resting, Ticket, Turn, Wish,
@@ -14,8 +15,6 @@ use crate::record::{Now, Status};
 pub(super) use crate::registry::Endpoint;
 use crate::registry::Registry;
 use crate::selector::Offer;
-use bytes::Bytes;
-use futures::StreamExt;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -58,16 +57,6 @@ pub(super) struct Sought<'c> {
     pub(super) options: &'c CallOptions,
     pub(super) service: &'c str,
     pub(super) target: &'c CallTarget,
-}
-
-/// A call to an endpoint that has begun. One that is dropped is taken for one
-/// whose caller left.
-pub(super) struct Begun {
-    pub(super) endpoint: Endpoint,
-    pub(super) place: Place,
-    at: Instant,
-    crowd: Arc<Crowd>,
-    open: Option<Ticket>,
 }
 
 /// How an endpoint fares with its callers.
@@ -259,7 +248,7 @@ impl Crowd {
         inner.version = version;
     }
 
-    fn ended(&self, ticket: Ticket, verdict: Verdict, latency: Duration) {
+    pub(super) fn ended(&self, ticket: Ticket, verdict: Verdict, latency: Duration) {
         let outcome = Outcome { verdict, latency };
         let id = ticket.id().clone();
         let change = self.lock().fleet.ended(ticket, outcome, self.now(), self.random());
@@ -267,9 +256,24 @@ impl Crowd {
     }
 
     /// An answer that had begun did not end.
-    fn broke_off(&self, id: &str) {
+    pub(super) fn broke_off(&self, id: &str) {
         let change = self.lock().fleet.broke_off(id, self.now(), self.random());
         self.tell(id, change);
+    }
+
+    /// A call to an endpoint has come to nothing.
+    pub(super) fn abandoned(&self, ticket: Ticket) {
+        let now = self.now();
+        self.lock().fleet.abandoned(ticket, now);
+    }
+
+    /// Whether an endpoint is not called for a while.
+    pub(super) fn rests(&self, id: &str) -> bool {
+        let now = self.now();
+        let inner = self.lock();
+        let mut states = inner.fleet.states(now);
+        let known = states.find(|state| *state.listed.id == *id);
+        known.is_some_and(|state| state.standing != Standing::Serving)
     }
 
     fn tell(&self, id: &str, change: Change) {
@@ -324,42 +328,6 @@ impl Crowd {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Begun {
-    /// The call is over.
-    pub(super) fn end(&mut self, verdict: Verdict) {
-        if let Some(ticket) = self.open.take() {
-            self.crowd.ended(ticket, verdict, self.at.elapsed());
-        }
-    }
-
-    /// The answer of the call. One that breaks off is a failure of its
-    /// endpoint after all.
-    pub(super) fn follow(self, answer: Answer) -> Answer {
-        match answer.body {
-            AnswerBody::Stream(chunks) if self.place == Place::There => {
-                let (crowd, id) = (self.crowd.clone(), self.endpoint.id());
-                let follow = move |chunk: &Result<Bytes, Fault>| {
-                    if let Err(Fault::BrokenAnswer { .. }) = chunk {
-                        crowd.broke_off(&id);
-                    }
-                };
-                let body = AnswerBody::Stream(chunks.inspect(follow).boxed());
-                Answer { body, ..answer }
-            }
-            _ => answer,
-        }
-    }
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.open.take() {
-            let now = self.crowd.now();
-            self.crowd.lock().fleet.abandoned(ticket, now);
-        }
     }
 }
 

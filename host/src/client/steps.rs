@@ -1,9 +1,8 @@
 //! The steps of a call, in the log of a session that asks for them.
 
+use super::begun::Begun;
 use super::course::Course;
-use super::fleets::Begun;
 use super::here;
-use crate::call::Fares;
 use crate::fault::Fault;
 use crate::fleet::Place;
 use tracing::info;
@@ -15,7 +14,7 @@ impl Course<'_> {
         let (service, endpoint) = (&self.pending.call.service, begun.endpoint.id());
         let (place, here) = match begun.place {
             Place::Here => ("here", None),
-            Place::There => ("there", self.why_not_here()),
+            Place::There => ("there", self.why_not_here(begun)),
         };
         let last = self.reasons.as_ref().map(|(first, last)| last.as_ref().unwrap_or(first));
         let (after, request_id) = (last.map(Fault::to_string), &self.context.request_id);
@@ -27,12 +26,11 @@ impl Course<'_> {
     }
 
     /// How the service fares here; none where it is not.
-    fn why_not_here(&self) -> Option<&'static str> {
+    fn why_not_here(&self, begun: &Begun) -> Option<&'static str> {
         let Self { shared, options, .. } = self;
         let listed = shared.registry.endpoints(options.key.as_deref(), &options.selector);
         let local = listed.into_iter().find(|endpoint| endpoint.is_local)?;
-        let fared = shared.fleets.states().remove(&local.id()).map(|fared| fared.state);
-        if fared.is_some_and(|state| state != Fares::Serving) {
+        if begun.rests(&local) {
             return Some("resting");
         }
         let is_full = here::find(&*shared.locals, &local).is_some_and(|service| service.is_full());
