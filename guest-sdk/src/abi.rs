@@ -11,7 +11,8 @@ use std::{marker::PhantomData, pin::Pin};
 
 use self::bindings::{
     exports::picolet::service::service as exported,
-    picolet::service::{client as wit_client, prompt, types as wit},
+    listener::exports::picolet::service::events,
+    picolet::service::{bus, client as wit_client, prompt, types as wit},
     wasi::clocks::monotonic_clock,
     wit_future, wit_stream,
 };
@@ -20,7 +21,7 @@ use crate::{
     body::{Incoming, Kind},
     call,
     head::Head,
-    service::{Declaration, Service},
+    service::{Declaration, Listener, Service, Subscription},
 };
 
 /// The runtime of the bindings, with our own tasks.
@@ -49,6 +50,30 @@ impl<S: Service> exported::Guest for Adapter<S> {
         match S::handle(method, &mut request).await {
             Ok(response) => Ok(response.into()),
             Err(fault) => Err(fault.into()),
+        }
+    }
+}
+
+impl<S: Listener> events::Guest for Adapter<S> {
+    fn subscriptions() -> Vec<events::Subscription> {
+        S::SUBSCRIPTIONS.iter().map(Into::into).collect()
+    }
+
+    async fn hear(subscription: u32, event: wit::Request) -> Result<(), wit::Fault> {
+        call::enter(event.call);
+        let (head, body) = (Head::new(event.head), event.body.into());
+        let mut event = Request::from_host(event.call, head, body);
+        S::hear(subscription, &mut event).await.map_err(Into::into)
+    }
+}
+
+impl From<&Subscription> for events::Subscription {
+    fn from(subscription: &Subscription) -> Self {
+        Self {
+            name: subscription.name.into(),
+            subject: subscription.subject.into(),
+            group: subscription.group.map(Into::into),
+            description: subscription.description.into(),
         }
     }
 }
@@ -144,6 +169,11 @@ pub(crate) fn produced(
         let _ = ending.write(ended.map_err(Into::into)).await;
     });
     wit::Body::Streamed(wit::Streamed { data, end })
+}
+
+/// Publishes an event.
+pub(crate) fn publish(subject: &str, content_type: &str, payload: &[u8]) -> Result<(), Fault> {
+    Ok(bus::publish(call::current(), subject, content_type, payload)?)
 }
 
 /// Waits without holding up the other calls of the instance.

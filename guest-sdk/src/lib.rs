@@ -37,6 +37,7 @@ mod client;
 mod context;
 mod cookies;
 mod directory;
+mod events;
 mod extract;
 mod fault;
 mod head;
@@ -56,7 +57,7 @@ pub mod testing;
 mod text;
 pub mod typed;
 
-pub use picolet_sdk_macros::{after, before, contract, delete, get, patch, post, put, service};
+pub use picolet_sdk_macros::{after, before, contract, delete, get, on, patch, post, put, service};
 
 #[cfg(feature = "msgpack")]
 pub use crate::payload::MsgPack;
@@ -68,6 +69,7 @@ pub use crate::{
     context::Context,
     cookies::{Cookie, Cookies, SameSite},
     directory::{DirectoryChange, Endpoint, EndpointState, Entry, directory, directory_changes},
+    events::{BusEvent, publish},
     extract::{FromRequest, Path, Query},
     fault::Fault,
     headers::Headers,
@@ -90,12 +92,12 @@ pub mod prelude {
     #[cfg(feature = "protobuf")]
     pub use crate::Protobuf;
     pub use crate::{
-        Body, BodyWriter, Bytes, Call, Client, ClientResponse, Context, Cookie, Cookies,
+        Body, BodyWriter, BusEvent, Bytes, Call, Client, ClientResponse, Context, Cookie, Cookies,
         DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Form, FromRequest,
         Headers, Html, IntoResponse, Join, Json, LogLevel, Path, Query, Request, Response,
         ResponsePart, SameSite, Session, Sse, StatusCode, Text, TryJoin, after, before, client,
-        contract, delete, directory, directory_changes, get, join_all, patch, post, put, service,
-        sleep, try_join_all,
+        contract, delete, directory, directory_changes, get, join_all, on, patch, post, publish,
+        put, service, sleep, try_join_all,
     };
 }
 
@@ -107,8 +109,9 @@ pub mod __private {
     pub use crate::{
         Call, Client, Fault, FromRequest, Request, Response,
         service::{
-            Declaration, Method, Route, Service, agree, begin, complete, enter, extract, keep,
-            kept, no_such_method, one_takes_the_body, proceed, put, respond, told,
+            Declaration, Listener, Method, Route, Service, Subscription, agree, begin, complete,
+            enter, extract, heard, keep, keep_listener, kept, no_such_method, no_such_subscription,
+            one_takes_the_body, proceed, put, respond, told,
         },
     };
 }
@@ -128,10 +131,33 @@ macro_rules! __export_service {
     };
 }
 
+/// Exports what hears the events of a service.
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_listener {
+    ($service:ty) => {
+        const _: () = {
+            type Exported = $crate::__private::abi::Adapter<$service>;
+            $crate::__private::abi::bindings::listener::export_listener!(
+                Exported with_types_in $crate::__private::abi::bindings::listener
+            );
+        };
+    };
+}
+
 /// Exports nothing where there is no host.
 #[cfg(not(target_family = "wasm"))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_service {
+    ($service:ty) => {};
+}
+
+/// The same.
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_listener {
     ($service:ty) => {};
 }

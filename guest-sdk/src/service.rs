@@ -46,6 +46,29 @@ pub trait Service: 'static {
     fn handle(method: u32, request: &mut Request) -> impl Future<Output = Result<Response, Fault>>;
 }
 
+/// What `#[service]` implements beside [`Service`] when there is an `#[on]`.
+pub trait Listener: Service {
+    /// What the module wants to hear; the indices are what
+    /// [`hear`](Self::hear) is given.
+    const SUBSCRIPTIONS: &'static [Subscription];
+
+    /// Hears one event.
+    fn hear(subscription: u32, event: &mut Request) -> impl Future<Output = Result<(), Fault>>;
+}
+
+/// What a module wants to hear.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscription {
+    /// For people and logs.
+    pub name: &'static str,
+    /// A subject, in which `*` and `>` are wildcards.
+    pub subject: &'static str,
+    /// Of all subscribers of a group, one gets each event.
+    pub group: Option<&'static str>,
+    /// What it does, for people.
+    pub description: &'static str,
+}
+
 /// A method as a contract has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
@@ -91,6 +114,39 @@ impl<E: Into<Fault>> Outcome for Result<(), E> {
     }
 }
 
+/// What a function may return that the host calls for its own sake: nothing, or
+/// a `Result` without a value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be returned by a function that hears events",
+    label = "neither `()` nor a `Result`",
+    note = "return nothing, or `Result<(), Fault>`; nobody waits for an answer"
+)]
+pub trait Heard {
+    /// The fault, if any.
+    ///
+    /// # Errors
+    ///
+    /// The fault that the host notes.
+    fn into_result(self) -> Result<(), Fault>;
+}
+
+impl Heard for () {
+    fn into_result(self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+impl<E: Into<Fault>> Heard for Result<(), E> {
+    fn into_result(self) -> Result<(), Fault> {
+        self.map_err(Into::into)
+    }
+}
+
+/// Judges what a function returned that heard an event.
+pub fn heard<T: Heard>(outcome: T) -> Result<(), Fault> {
+    outcome.into_result()
+}
+
 /// Makes one argument of a handler.
 pub fn extract<T: FromRequest>(request: &mut Request) -> impl Future<Output = Result<T, Fault>> {
     T::from_request(request)
@@ -111,6 +167,12 @@ pub fn enter<S: Service>(method: u32, request: &mut Request) {
     if let Some(method) = S::DECLARATION.methods.get(method as usize) {
         request.names = method.params;
     }
+}
+
+/// The same for an index of a subscription.
+#[cold]
+pub fn no_such_subscription() -> Result<(), Fault> {
+    Err(Fault::internal("the host has an event for a subscription that was not declared"))
 }
 
 /// The answer to an index that was never declared.
@@ -207,3 +269,6 @@ pub async fn told<A: Answer>(call: Call) -> Result<Got<A>, Fault> {
 /// Keeps the service and its handlers from counting as unused where nothing is
 /// exported.
 pub const fn keep<S: Service>() {}
+
+/// The same for its functions that hear events.
+pub const fn keep_listener<S: Listener>() {}

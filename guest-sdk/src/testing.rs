@@ -23,10 +23,15 @@
 //! # }
 //! ```
 
+mod events;
 mod serve;
 pub(crate) mod watch;
 
-pub use self::serve::serve;
+pub(crate) use self::events::publish;
+pub use self::{
+    events::{Published, hear, published},
+    serve::serve,
+};
 
 use std::{
     cell::RefCell,

@@ -5,6 +5,7 @@ mod api;
 mod call;
 mod change;
 mod endpoints;
+mod events;
 mod guard;
 mod metrics;
 mod openapi;
@@ -12,8 +13,10 @@ mod pico;
 
 pub(crate) use endpoints::Watches;
 
+use crate::bus::Bus;
 use crate::call::RequestIds;
 use crate::client::Client;
+use crate::hearing::Hearing;
 use crate::http::Front;
 use crate::live::Live;
 use crate::loader::Desk;
@@ -40,6 +43,9 @@ pub(crate) struct Admin {
     pub(crate) front: Arc<Front>,
     pub(crate) ids: Arc<RequestIds>,
     pub(crate) watches: Watches,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) hearing: Hearing,
+    pub(crate) event_bytes_max: usize,
 }
 
 /// A request that the admin side cannot do, as JSON.
@@ -74,6 +80,8 @@ impl IntoResponse for Refused {
 
 /// Everything the admin side answers.
 pub(crate) fn router(admin: Admin, body_bytes_max: usize) -> Router {
+    let event_limit = DefaultBodyLimit::max(admin.event_bytes_max);
+    let publish = post(events::publish).layer(event_limit);
     Router::new()
         .merge(pico::routes())
         .route("/admin/v1/services", get(api::services))
@@ -82,6 +90,8 @@ pub(crate) fn router(admin: Admin, body_bytes_max: usize) -> Router {
         .route("/admin/v1/services/{name}/traffic", patch(change::traffic))
         .route("/admin/v1/services/{name}/rollback", post(change::rollback))
         .route("/admin/v1/endpoints", get(endpoints::endpoints))
+        .route("/admin/v1/events", get(events::hear))
+        .route("/admin/v1/events/{subject}", publish)
         .route("/admin/v1/modules", get(api::modules))
         .route("/admin/v1/health", get(api::health))
         .route("/admin/v1/call", post(call::call))

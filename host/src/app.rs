@@ -4,11 +4,12 @@
 //! nothing running, a run that ends with a report.
 
 use crate::admin::{self, Admin, Watches};
-use crate::call::RequestIds;
+use crate::bus::{Bus, LocalBus};
 use crate::client::Client;
 use crate::cores::Cores;
 use crate::crew::{Crew, Report};
 use crate::engine::{Cache, Compiler, Engine, Slots};
+use crate::hearing::Hearing;
 use crate::http::{Connections, Front, Ground, bind};
 use crate::live::Live;
 use crate::loader::{Desk, Loader, Past, Tools};
@@ -70,16 +71,7 @@ impl Host {
         say_addresses(&announcer, &listeners, &admin_listener);
 
         let limits = settings.limits;
-        let compiler =
-            Compiler { program, ms_max: limits.compile_ms_max, mib_max: limits.compile_mib_max };
-        let cache = Cache::open(&settings.state, limits.cache_mib_max << 20)
-            .map_err(|source| BuildError::State { folder: settings.state.clone(), source })?;
-        let engine = Arc::new(
-            Engine::new(&limits, compiler, Some(cache))
-                .map_err(|error| BuildError::Engine(error.to_string()))?,
-        );
-        let past = Past::open(&settings.state, &settings.folder, limits.revisions_mib_max << 20)
-            .map_err(|source| BuildError::State { folder: settings.state.clone(), source })?;
+        let (engine, past) = open_engine(&settings, program)?;
         let slots = Slots::new(limits.instances_max);
         let (outer, inner) = (Crew::default(), Crew::default());
         let outbound = Outbound::default();
@@ -87,25 +79,38 @@ impl Host {
         let (publisher, live) = published(Live::default());
         let locals = Box::new(live.clone());
         let client = Client::new(locals, registry.clone(), outbound, limits, settings.balance);
-        let (crew, cores) = (inner.clone(), start_cores(settings.threads)?);
+        let (crew, cores) = (inner.clone(), Arc::new(start_cores(settings.threads)?));
+        let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
+        let hearing = Hearing::new(bus.clone(), live.clone(), crew.clone(), cores.clone());
         let (of_front, calls) = (registry.clone(), client.clone());
         let ground = Ground { live: live.clone(), registry: of_front, client: calls, crew, cores };
         let front = Front::new(ground, limits);
         let tools = Tools {
             engine,
-            past: Arc::new(past),
+            past,
             slots,
             live: publisher,
             registry: registry.clone(),
             neighbours: Arc::new(client.clone()),
+            bus: bus.clone(),
+            hearing: hearing.clone(),
             crew: inner.clone(),
             announcer: announcer.clone(),
             domain,
         };
         let (loader, desk): (Loader, Desk) = Loader::new(&settings, tools);
-        let ids = Arc::new(RequestIds::default());
-        let watches = Watches::default();
-        let admin = Admin { registry, live, desk, client, front: front.clone(), ids, watches };
+        let admin = Admin {
+            registry,
+            live,
+            desk,
+            client,
+            front: front.clone(),
+            ids: Arc::default(),
+            watches: Watches::default(),
+            bus,
+            hearing,
+            event_bytes_max: limits.event_bytes_max,
+        };
         Ok(Self {
             settings,
             listeners,
@@ -187,6 +192,22 @@ impl Host {
             cut_short: inner.cut_short,
         }
     }
+}
+
+/// What compiles, and what is kept of it on disk.
+fn open_engine(
+    settings: &Settings,
+    program: PathBuf,
+) -> Result<(Arc<Engine>, Arc<Past>), BuildError> {
+    let (limits, state) = (&settings.limits, &settings.state);
+    let (ms_max, mib_max) = (limits.compile_ms_max, limits.compile_mib_max);
+    let compiler = Compiler { program, ms_max, mib_max };
+    let no_state = |source| BuildError::State { folder: state.clone(), source };
+    let cache = Cache::open(state, limits.cache_mib_max << 20).map_err(no_state)?;
+    let engine = Engine::new(limits, compiler, Some(cache))
+        .map_err(|error| BuildError::Engine(error.to_string()))?;
+    let past = Past::open(state, &settings.folder, limits.revisions_mib_max << 20);
+    Ok((Arc::new(engine), Arc::new(past.map_err(no_state)?)))
 }
 
 /// Serves the admin side. Who does not read what was asked for is not waited

@@ -21,17 +21,26 @@ use std::fmt;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// One call of one method, wherever it comes from.
+/// One call of a service, wherever it comes from.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// Index of the method in the declaration of its service.
-    pub method: u32,
+    /// What of the service is called.
+    pub entrance: Entrance,
     /// What the request line and the headers say.
     pub head: CallHead,
     /// What follows the head.
     pub body: CallBody,
     /// What is known beside the request.
     pub context: CallContext,
+}
+
+/// What of a service is called. The numbers are indices in its declaration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// A method; it answers.
+    Method(u32),
+    /// A subscription; that it was heard is all there is to answer.
+    Subscription(u32),
 }
 
 /// Verb, target, headers and captured parameters.
@@ -80,6 +89,8 @@ pub(crate) struct CallContext {
     pub chain: Chain,
     /// Hops that lie before `chain`, on other hosts.
     pub hops_before: usize,
+    /// Events that lead here, each published by whoever heard the one before.
+    pub events_before: u8,
     /// Name and value pairs that go along with every call made from this one.
     pub properties: Properties,
 }
@@ -115,6 +126,7 @@ impl CallContext {
             deadline,
             chain: Chain::default(),
             hops_before: 0,
+            events_before: 0,
             properties: Properties::default(),
         }
     }

@@ -1,11 +1,12 @@
 //! What a guest may import from the host: `picolet:service` and WASI.
 
 mod follow;
+mod publishing;
 
 use crate::block;
 use crate::call::{Answer, AnswerBody, CallBody, CallContext, CallTarget, OutgoingCall};
 use crate::engine::{
-    AnswerToCome, Place, State, client, context, directory, lift_body, lower, prompt, render,
+    AnswerToCome, Place, State, bus, client, context, directory, lift_body, lower, prompt, render,
     types, watch,
 };
 use crate::fault::Fault;
@@ -35,6 +36,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     watch::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     prompt::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     directory::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    bus::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 

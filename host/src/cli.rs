@@ -4,6 +4,7 @@
 //! codes: 0 done, 1 failed, 2 wrong usage or settings.
 
 mod args;
+mod events;
 mod inspect;
 mod new;
 mod remote;
@@ -42,6 +43,8 @@ pub fn run() -> ExitCode {
         Command::Service(command) => remote::service(&command),
         Command::Rollback(command) => remote::rollback(&command),
         Command::Call(command) => remote::call(&command),
+        Command::Publish(command) => events::publish(&command),
+        Command::Subscribe(command) => events::subscribe(&command),
         Command::Health(command) => remote::health(&command),
         Command::CompileWorker { mib_max, seconds_max, baseline } => {
             let tier = if baseline { Tier::Baseline } else { Tier::Optimized };

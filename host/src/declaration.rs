@@ -5,9 +5,10 @@ use crate::manifest::Manifest;
 use crate::name::{Name, NameError};
 use crate::record::RecordMethod;
 use crate::route::{Pattern, PatternError, Verb, check_root, reserved};
+use crate::subject::{SubjectError, SubjectPattern, Subscription};
 use semver::Version;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a module says it is, unchecked.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,7 @@ pub(crate) struct RawDeclaration {
     pub description: String,
     pub metadata: Vec<(String, String)>,
     pub methods: Vec<RawMethod>,
+    pub subscriptions: Vec<RawSubscription>,
 }
 
 /// A method as a module describes it, unchecked.
@@ -30,6 +32,15 @@ pub(crate) struct RawMethod {
     pub metadata: Vec<(String, String)>,
 }
 
+/// A subscription as a module describes it, unchecked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RawSubscription {
+    pub name: String,
+    pub subject: String,
+    pub group: Option<String>,
+    pub description: String,
+}
+
 /// What a service is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Declaration {
@@ -39,6 +50,15 @@ pub(crate) struct Declaration {
     pub description: String,
     pub metadata: Vec<(String, String)>,
     pub methods: Vec<Method>,
+    pub subscriptions: Vec<Subscribed>,
+}
+
+/// What a service wants to hear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subscribed {
+    pub name: Name,
+    pub to: Subscription,
+    pub description: String,
 }
 
 /// A named operation of a service.
@@ -62,7 +82,7 @@ pub(crate) enum DeclarationError {
     Version(String),
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    #[error("declares no method")]
+    #[error("declares no method and no subscription")]
     NoMethods,
     #[error("declares {count} methods, at most {max} are allowed")]
     TooManyMethods { count: usize, max: usize },
@@ -74,6 +94,18 @@ pub(crate) enum DeclarationError {
     Reserved(String, &'static str),
     #[error("the manifest says {key} {manifest:?}, the module declares {declared:?}")]
     Differs { key: &'static str, manifest: String, declared: String },
+    #[error("subscription name {name:?} {error}")]
+    SubscriptionName { name: String, error: NameError },
+    #[error("subscription {name}: {error}")]
+    SubscriptionSubject { name: Name, error: SubjectError },
+    #[error("subscription {name}: its group {group:?} {error}")]
+    SubscriptionGroup { name: Name, group: String, error: NameError },
+    #[error("subscriptions {0} and {1} are to the same subject{2}")]
+    SubscriptionTwice(Name, Name, String),
+    #[error("subscription {name}: {subject} is not granted; add it to grants.subscribe")]
+    NotGranted { name: Name, subject: SubjectPattern },
+    #[error("declares {count} subscriptions, at most {max} are allowed")]
+    TooManySubscriptions { count: usize, max: usize },
     #[error("metadata is over {0} bytes")]
     MetadataTooLarge(usize),
 }
@@ -100,6 +132,7 @@ impl Declaration {
             return Err(DeclarationError::TooManyMethods { count, max });
         }
         check_texts(&raw)?;
+        let subscriptions = subscribed(raw.subscriptions, manifest, max)?;
         let methods: Result<Vec<Method>, _> = raw.methods.into_iter().map(Method::check).collect();
         let declaration = Self {
             name,
@@ -108,6 +141,7 @@ impl Declaration {
             description: raw.description,
             metadata: raw.metadata,
             methods: methods?,
+            subscriptions,
         };
         declaration.check_methods()?;
         Ok(declaration)
@@ -147,13 +181,14 @@ impl Declaration {
             description: String::new(),
             metadata: Vec::new(),
             methods,
+            subscriptions: Vec::new(),
         };
         declaration.check_methods()?;
         Ok(declaration)
     }
 
     fn check_methods(&self) -> Result<(), DeclarationError> {
-        if self.methods.is_empty() {
+        if self.methods.is_empty() && self.subscriptions.is_empty() {
             return Err(DeclarationError::NoMethods);
         }
         let mut names = BTreeSet::new();
@@ -227,6 +262,51 @@ impl Method {
     }
 }
 
+impl Subscribed {
+    fn check(raw: RawSubscription) -> Result<Self, DeclarationError> {
+        let name = Name::parse(&raw.name).map_err(|error| DeclarationError::SubscriptionName {
+            name: shorten(&raw.name),
+            error,
+        })?;
+        let pattern = SubjectPattern::parse(&raw.subject)
+            .map_err(|error| DeclarationError::SubscriptionSubject { name: name.clone(), error })?;
+        let group = |group: String| {
+            Name::parse(&group).map_err(|error| {
+                let (name, group) = (name.clone(), shorten(&group));
+                DeclarationError::SubscriptionGroup { name, group, error }
+            })
+        };
+        let group = raw.group.map(group).transpose()?;
+        Ok(Self { name, to: Subscription { pattern, group }, description: raw.description })
+    }
+}
+
+fn subscribed(
+    raw: Vec<RawSubscription>,
+    manifest: &Manifest,
+    max: usize,
+) -> Result<Vec<Subscribed>, DeclarationError> {
+    let count = raw.len();
+    if max < count {
+        return Err(DeclarationError::TooManySubscriptions { count, max });
+    }
+    let subscribed: Result<Vec<_>, _> = raw.into_iter().map(Subscribed::check).collect();
+    let subscribed = subscribed?;
+    let mut names: BTreeMap<&Subscription, &Name> = BTreeMap::new();
+    for Subscribed { name, to, .. } in &subscribed {
+        if !manifest.subscribe.iter().any(|granted| granted.includes(&to.pattern)) {
+            let (name, subject) = (name.clone(), to.pattern.clone());
+            return Err(DeclarationError::NotGranted { name, subject });
+        }
+        if let Some(other) = names.insert(to, name) {
+            let group = to.group.as_ref().map(|group| format!(" in the group {group}"));
+            let (other, name, group) = (other.clone(), name.clone(), group.unwrap_or_default());
+            return Err(DeclarationError::SubscriptionTwice(other, name, group));
+        }
+    }
+    Ok(subscribed)
+}
+
 /// Pairs as an object of texts.
 pub(crate) fn metadata_object(pairs: &[(String, String)]) -> Map<String, Value> {
     pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
@@ -252,7 +332,9 @@ fn check_texts(raw: &RawDeclaration) -> Result<(), DeclarationError> {
         metadata.iter().map(|(name, value)| name.len() + value.len()).sum()
     };
     let methods = raw.methods.iter().map(|method| method.description.len() + of(&method.metadata));
-    let total = raw.description.len() + of(&raw.metadata) + methods.sum::<usize>();
+    let heard = raw.subscriptions.iter().map(|subscription| subscription.description.len());
+    let texts = methods.sum::<usize>() + heard.sum::<usize>();
+    let total = raw.description.len() + of(&raw.metadata) + texts;
     if TEXT_BYTES_MAX < total {
         return Err(DeclarationError::MetadataTooLarge(TEXT_BYTES_MAX));
     }

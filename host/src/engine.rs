@@ -9,6 +9,7 @@ mod compile;
 mod config;
 mod drive;
 mod enter;
+mod exports;
 mod guest_log;
 mod instance;
 mod limit;
@@ -23,7 +24,7 @@ mod strain;
 mod stream;
 mod tier;
 
-pub(crate) use bindings::{client, context, directory, prompt, types, watch};
+pub(crate) use bindings::{bus, client, context, directory, prompt, types, watch};
 pub(crate) use cache::Cache;
 pub(crate) use compile::{COMMAND as COMPILE_COMMAND, CompileError, Compiler, worker_main};
 pub(crate) use enter::{Head, HeadBody};
@@ -40,7 +41,7 @@ pub(crate) use stream::{lift_body, lower, render, whole};
 pub(crate) use tier::Tier;
 
 use crate::background::Background;
-use crate::declaration::{RawDeclaration, RawMethod};
+use crate::declaration::{RawDeclaration, RawMethod, RawSubscription};
 use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::lane::Lane;
@@ -183,8 +184,8 @@ impl Engine {
         let pre = room.linker.instantiate_pre(component).map_err(|error| link_error(&error))?;
         match world {
             World::Picolet => {
-                let pre = bindings::PicoservicePre::new(pre).map_err(|error| link_error(&error))?;
-                Ok(Prepared::Service(Blueprint::new(pre, host)))
+                let blueprint = Blueprint::new(pre, host).map_err(|error| link_error(&error))?;
+                Ok(Prepared::Service(blueprint))
             }
             World::WasiHttp2 | World::WasiHttp3 => {
                 let pre = proxy_pre(pre, world).map_err(|error| link_error(&error))?;
@@ -207,11 +208,18 @@ impl Engine {
                     return Err(describe_error(blueprint, &error, memory_refused));
                 }
             };
-            let declaration = instance.describe().await;
+            let declared = instance.describe().await;
+            let subscribed = match declared {
+                Ok(_) => instance.subscriptions().await,
+                Err(_) => Ok(Vec::new()),
+            };
             let refused = instance.memory_refused();
-            declaration
-                .map(RawDeclaration::from)
-                .map_err(|error| describe_error(blueprint, &error, refused))
+            let declared = declared.and_then(|declared| {
+                let mut raw = RawDeclaration::from(declared);
+                raw.subscriptions = subscribed?.into_iter().map(RawSubscription::from).collect();
+                Ok(raw)
+            });
+            declared.map_err(|error| describe_error(blueprint, &error, refused))
         };
         match tokio::time::timeout(time, describe).await {
             Ok(described) => described.map_err(EngineError::Describe),
@@ -281,6 +289,14 @@ impl From<bindings::declared::Declaration> for RawDeclaration {
             description: from.description,
             metadata: from.metadata,
             methods: from.methods.into_iter().map(method).collect(),
+            subscriptions: Vec::new(),
         }
+    }
+}
+
+impl From<bindings::events::Subscription> for RawSubscription {
+    fn from(from: bindings::events::Subscription) -> Self {
+        let bindings::events::Subscription { name, subject, group, description } = from;
+        Self { name, subject, group, description }
     }
 }

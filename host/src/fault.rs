@@ -74,6 +74,17 @@ pub(crate) enum Fault {
     HostOverloaded,
     #[error("calls to {service} are not granted")]
     CallNotGranted { service: String },
+    #[error("{message}")]
+    BadSubject { message: String },
+    #[error("publishing on {subject} is not granted")]
+    PublishNotGranted { subject: String },
+    #[error("event is over the limit of {bytes_max} bytes")]
+    EventTooLarge { bytes_max: usize },
+    #[error(
+        "event on {subject} would follow {events_max} others, each published by whoever heard \
+         the one before"
+    )]
+    EventLoop { subject: String, events_max: u8 },
     #[error("more than {outbound} calls of this one are under way")]
     OutboundLimit { outbound: usize },
     #[error("service {service} has no endpoint of {wanted}")]
@@ -134,6 +145,10 @@ impl Fault {
             Self::ClientLeft => (400, "client-left"),
             Self::UnknownVerb { .. } => (501, "unknown-verb"),
             Self::CallNotGranted { .. } => (403, "call-not-granted"),
+            Self::BadSubject { .. } => (400, "bad-subject"),
+            Self::PublishNotGranted { .. } => (403, "publish-not-granted"),
+            Self::EventTooLarge { .. } => (413, "event-too-large"),
+            Self::EventLoop { .. } => (508, "event-loop"),
             Self::BodyTooLarge { .. } => (413, "body-too-large"),
             Self::HeadTooLarge { .. } => (431, "head-too-large"),
             Self::UriTooLong { .. } => (414, "uri-too-long"),

@@ -18,7 +18,7 @@ mod watch;
 pub(crate) use accept::{Connections, bind};
 
 use crate::block::Params;
-use crate::call::{Answer, Call, CallBody, CallHead, RequestIds};
+use crate::call::{Answer, Call, CallBody, CallHead, Entrance, RequestIds};
 use crate::client::Client;
 use crate::cores::Cores;
 use crate::crew::{Crew, StopSignal};
@@ -47,7 +47,7 @@ pub(crate) struct Front {
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: HostLimits,
     client: Client,
-    cores: Cores,
+    cores: Arc<Cores>,
     /// Connections, and what outlives them for a while.
     pub(crate) crew: Crew,
     /// Tasks of HTTP/2 streams, which their connections wait for.
@@ -70,7 +70,7 @@ pub(crate) struct Ground {
     pub(crate) registry: Arc<Registry>,
     pub(crate) client: Client,
     pub(crate) crew: Crew,
-    pub(crate) cores: Cores,
+    pub(crate) cores: Arc<Cores>,
 }
 
 impl Front {
@@ -156,7 +156,10 @@ impl Front {
         let context = travel::read(&parts.headers, &self.ids);
         let (verb, uri, params) = (parts.method, parts.uri, Params::default());
         let head = CallHead { verb, uri, params, headers: parts.headers };
-        (Box::new(Call { method: 0, head, body: CallBody::Empty, context }), body)
+        (
+            Box::new(Call { entrance: Entrance::Method(0), head, body: CallBody::Empty, context }),
+            body,
+        )
     }
 
     /// Makes the call that a request is.
@@ -164,7 +167,7 @@ impl Front {
         let mut arriving = Some(body);
         loop {
             let Target { service, method } = self.find(&mut call)?;
-            call.method = method;
+            call.entrance = Entrance::Method(method);
             if let Some(body) = arriving.take_if(|body| !body.is_end_stream()) {
                 let bytes_max = service.limits().request_body_bytes;
                 call.body = body::begin(body, &call.head.headers, bytes_max, &self.limits).await?;

@@ -62,6 +62,8 @@ pub(crate) struct HostLimits {
     pub call_depth_max: usize,
     /// Records in the registry.
     pub records_max: usize,
+    /// Bytes of an event's payload.
+    pub event_bytes_max: usize,
     /// Bytes of one record or other admin request.
     pub admin_body_bytes_max: usize,
 }
@@ -97,6 +99,7 @@ impl HostLimits {
         instances_max: 2_048,
         call_depth_max: 8,
         records_max: 10_000,
+        event_bytes_max: 1 << 20,
         admin_body_bytes_max: 1 << 20,
     };
 }
@@ -138,6 +141,10 @@ pub(crate) struct ModuleLimits {
     pub response_body_bytes: u64,
     /// Calls that one call may have under way.
     pub outbound: usize,
+    /// Events that wait for the service; more push out the oldest.
+    pub events: usize,
+    /// Events that it hears at once.
+    pub events_at_once: usize,
     /// Bytes a second that the log takes from the module.
     pub log_bytes_per_second: u64,
     /// Instances kept for later calls.
@@ -160,6 +167,8 @@ impl ModuleLimits {
         request_body_bytes: 10 << 20,
         response_body_bytes: 1 << 30,
         outbound: 32,
+        events: 1_024,
+        events_at_once: 8,
         log_bytes_per_second: 1 << 20,
         kept: 64,
         calls_per_instance: 1,

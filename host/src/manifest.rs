@@ -4,6 +4,7 @@ use crate::keys::{Complaint, Keys, show};
 use crate::limits::{CONCURRENCY, ModuleLimits};
 use crate::name::Name;
 use crate::route::{Pattern, Verb, check_root};
+use crate::subject::SubjectPattern;
 use crate::traffic;
 use crate::withdraw::Rule;
 use semver::Version;
@@ -23,6 +24,9 @@ pub(crate) struct Manifest {
     pub(crate) key: Name,
     /// Services it may call: names, or beginnings of names followed by `*`.
     pub(crate) calls: Vec<String>,
+    /// Subjects it may publish on, and subjects it may subscribe to.
+    pub(crate) publish: Vec<SubjectPattern>,
+    pub(crate) subscribe: Vec<SubjectPattern>,
     pub isolation: Isolation,
     /// What it weighs beside other versions of its service.
     pub(crate) traffic: u32,
@@ -64,6 +68,8 @@ impl Default for Manifest {
             strip: false,
             key: default_key(),
             calls: vec!["*".to_owned()],
+            publish: vec![SubjectPattern::all()],
+            subscribe: vec![SubjectPattern::all()],
             isolation: Isolation::Kept,
             traffic: traffic::USUAL,
             withdraw: None,
@@ -91,6 +97,8 @@ impl Manifest {
         let mut traffic = usual.traffic;
         keys.number("traffic", traffic::WEIGHTS, &mut traffic);
         let calls = keys.list("grants.calls", |text| Ok(text.to_owned()));
+        let (publish, subscribe) =
+            (keys.list("grants.publish", subjects), keys.list("grants.subscribe", subjects));
         let manifest = Self {
             name: keys.take("name", name),
             version: keys.take("version", version),
@@ -98,6 +106,8 @@ impl Manifest {
             strip: keys.flag("strip").unwrap_or(usual.strip),
             key: keys.take("key", name).unwrap_or(usual.key),
             calls: calls.unwrap_or(usual.calls),
+            publish: publish.unwrap_or(usual.publish),
+            subscribe: subscribe.unwrap_or(usual.subscribe),
             isolation: keys.take("isolation", isolation).unwrap_or(usual.isolation),
             traffic,
             withdraw: read_withdraw(&mut keys),
@@ -162,6 +172,8 @@ fn read_limits(keys: &mut Keys, limits: &mut ModuleLimits) {
     keys.number("limits.request_body_bytes", 0..=1 << 40, &mut limits.request_body_bytes);
     keys.number("limits.response_body_bytes", 0..=1 << 40, &mut limits.response_body_bytes);
     keys.number("limits.outbound", 0..=1_024, &mut limits.outbound);
+    keys.number("limits.events", 0..=100_000, &mut limits.events);
+    keys.number("limits.events_at_once", CONCURRENCY, &mut limits.events_at_once);
     keys.number("limits.log_bytes_per_second", 0..=1 << 30, &mut limits.log_bytes_per_second);
     keys.number("limits.kept", 0..=1_024, &mut limits.kept);
     let calls = &mut limits.calls_per_instance;
@@ -212,6 +224,10 @@ fn string(value: &Value) -> Result<String, String> {
 fn name(value: &Value) -> Result<Name, String> {
     let text = string(value)?;
     Name::parse(&text).map_err(|error| format!("name {text:?} {error}"))
+}
+
+fn subjects(text: &str) -> Result<SubjectPattern, String> {
+    SubjectPattern::parse(text).map_err(|error| error.to_string())
 }
 
 fn root(value: &Value) -> Result<String, String> {

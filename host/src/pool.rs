@@ -14,7 +14,7 @@ mod supply;
 mod tally;
 
 use crate::background::Background;
-use crate::call::{Answer, Call, CallContext, CallHead, Hop};
+use crate::call::{Answer, Call, CallContext, CallHead, Entrance, Hop};
 use crate::crew::Crew;
 use crate::declaration::{Declaration, Method, metadata_object};
 use crate::digest::Digest;
@@ -52,6 +52,8 @@ pub(crate) struct Service {
     withdrawn: OnceLock<String>,
     /// One for each method, by its index.
     hops: Vec<Arc<Hop>>,
+    /// The same for subscriptions.
+    hearing: Vec<Arc<Hop>>,
     gate: Gate,
     supply: Supply,
     crew: Crew,
@@ -85,11 +87,12 @@ impl Service {
         let supply = Supply::new(parts.prepared, &parts.manifest, &parts.slots);
         let queue_wait = Duration::from_millis(limits.queue_ms);
         let service = &parts.declaration.name;
-        let hop = |method: &Method| {
-            Arc::new(Hop { service: service.clone(), method: method.name.clone() })
-        };
+        let hop = |name: &Name| Arc::new(Hop { service: service.clone(), method: name.clone() });
+        let methods = parts.declaration.methods.iter().map(|method| hop(&method.name));
+        let subscribed = parts.declaration.subscriptions.iter().map(|one| hop(&one.name));
         Arc::new(Self {
-            hops: parts.declaration.methods.iter().map(hop).collect(),
+            hops: methods.collect(),
+            hearing: subscribed.collect(),
             gate: Gate::new(limits.concurrency, limits.queue, queue_wait),
             module: parts.module,
             declaration: parts.declaration,
@@ -158,9 +161,18 @@ impl Service {
         self.supply.idle()
     }
 
-    /// Calls a method.
+    /// The hop of whatever is called.
+    fn hop(&self, entrance: Entrance) -> Option<Arc<Hop>> {
+        let (hops, index) = match entrance {
+            Entrance::Method(index) => (&self.hops, index),
+            Entrance::Subscription(index) => (&self.hearing, index),
+        };
+        hops.get(index as usize).cloned()
+    }
+
+    /// Makes a call.
     pub(crate) async fn call(&self, mut call: Box<Call>) -> Served {
-        let Some(hop) = self.hops.get(call.method as usize).cloned() else {
+        let Some(hop) = self.hop(call.entrance) else {
             return Served::Answered(Err(Fault::Internal));
         };
         if call.context.deadline <= Instant::now() {
@@ -179,7 +191,7 @@ impl Service {
             }
         };
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
-        if self.manifest.strip {
+        if self.manifest.strip && matches!(call.entrance, Entrance::Method(_)) {
             strip_root(&mut call.head, &self.declaration.root);
         }
         let log = SessionLog::begin(&call.context, &hop);

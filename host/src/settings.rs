@@ -154,6 +154,7 @@ fn read_limits(keys: &mut Keys) -> HostLimits {
     keys.number(&at("revisions_mib_max"), 0..=1 << 20, &mut limits.revisions_mib_max);
     keys.number(&at("instances_max"), 4..=100_000, &mut limits.instances_max);
     keys.number(&at("call_depth_max"), 1..=64, &mut limits.call_depth_max);
+    keys.number(&at("event_bytes_max"), 1..=16 << 20, &mut limits.event_bytes_max);
     keys.number(&at("records_max"), 1..=1_000_000, &mut limits.records_max);
     limits
 }

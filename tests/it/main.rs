@@ -20,6 +20,7 @@ mod conflicts;
 mod connections;
 mod directory;
 mod endpoints;
+mod events;
 mod folder;
 mod hostile;
 mod hostile_memory;

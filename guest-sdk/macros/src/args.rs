@@ -102,7 +102,7 @@ impl Parse for MethodArgs {
     }
 }
 
-fn twice(key: &Ident) -> syn::Error {
+pub(crate) fn twice(key: &Ident) -> syn::Error {
     syn::Error::new(key.span(), format!("`{key}` is given twice"))
 }
 
@@ -111,14 +111,14 @@ fn contract(input: ParseStream<'_>) -> Result<Path> {
     input.call(Path::parse_mod_style).map_err(|error| syn::Error::new(error.span(), text))
 }
 
-fn comma(input: ParseStream<'_>) -> Result<()> {
+pub(crate) fn comma(input: ParseStream<'_>) -> Result<()> {
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
     Ok(())
 }
 
-fn check_name(literal: &LitStr) -> Result<()> {
+pub(crate) fn check_name(literal: &LitStr) -> Result<()> {
     let name = literal.value();
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if (1..=128).contains(&name.len()) && name.bytes().all(fits) {

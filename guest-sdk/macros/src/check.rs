@@ -8,6 +8,7 @@ use syn::{Attribute, Item, ItemFn, ItemMod, Result};
 use crate::{
     args::ServiceArgs,
     method::{Hook, Method, doc},
+    subscription::Subscription,
 };
 
 /// A module whose attributes are all right.
@@ -17,6 +18,7 @@ pub(crate) struct Service {
     pub(crate) module: ItemMod,
     pub(crate) description: Option<String>,
     pub(crate) methods: Vec<Method>,
+    pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) before: Vec<Hook>,
     pub(crate) after: Vec<Hook>,
 }
@@ -34,11 +36,13 @@ pub(crate) fn service(args: TokenStream, item: TokenStream) -> Result<Service> {
         module,
         description,
         methods: Vec::new(),
+        subscriptions: Vec::new(),
         before: Vec::new(),
         after: Vec::new(),
     };
     service.read_functions()?;
     service.check_methods()?;
+    service.check_subscriptions()?;
     Ok(service)
 }
 
@@ -74,6 +78,9 @@ impl Service {
                 let of = (&*function.attrs, &function.sig);
                 self.methods.push(Method::check(verb, &attribute, of, "a handler")?);
             }
+            Some(Role::Listener) => {
+                self.subscriptions.push(Subscription::check(&attribute, function)?);
+            }
             Some(Role::Before) => {
                 self.before.push(Hook::check(function, "before", "Request")?);
             }
@@ -86,12 +93,25 @@ impl Service {
     }
 
     fn check_methods(&self) -> Result<()> {
-        if self.methods.is_empty() {
+        if self.methods.is_empty() && self.subscriptions.is_empty() {
             let text = "a service has at least one method: write a function such as \
                         `#[get(\"/hello\")] async fn hello() -> String { … }`";
             return Err(syn::Error::new_spanned(&self.module.ident, text));
         }
         check_methods(self.methods.iter())
+    }
+
+    fn check_subscriptions(&self) -> Result<()> {
+        let mut mistakes = Mistakes::default();
+        let mut known = HashMap::new();
+        for subscription in &self.subscriptions {
+            let function = &subscription.function;
+            if let Some(earlier) = known.insert(subscription.identity(), function) {
+                let text = format!("`{earlier}` hears this already: do it there");
+                mistakes.note(Err(syn::Error::new(subscription.args.subject.span(), text)));
+            }
+        }
+        mistakes.into_result()
     }
 }
 
@@ -122,6 +142,7 @@ pub(crate) fn check_methods<'m>(methods: impl Iterator<Item = &'m Method>) -> Re
 /// What an attribute makes of a function.
 pub(crate) enum Role {
     Handler(&'static str),
+    Listener,
     Before,
     After,
 }
@@ -134,6 +155,7 @@ impl Role {
             "put" => Self::Handler("PUT"),
             "patch" => Self::Handler("PATCH"),
             "delete" => Self::Handler("DELETE"),
+            "on" => Self::Listener,
             "before" => Self::Before,
             "after" => Self::After,
             _ => return None,

@@ -1,12 +1,13 @@
 //! From a checked service to the calls into the SDK that make it one.
 
 mod contract;
+mod listener;
 
 pub(crate) use self::contract::contract;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{LitStr, spanned::Spanned};
+use syn::{Ident, LitStr, Type, spanned::Spanned};
 
 use crate::{
     check::Service,
@@ -19,7 +20,10 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     let items = module.content.iter().flat_map(|(_, items)| items);
     let declaration = declaration(service);
     let handle = handle(service);
-    let bodies = service.methods.iter().filter_map(one_body);
+    let handlers = service.methods.iter().map(|method| &method.arguments);
+    let listeners = service.subscriptions.iter().map(|subscription| &subscription.arguments);
+    let bodies = handlers.chain(listeners).filter_map(|arguments| one_body(arguments));
+    let listener = (!service.subscriptions.is_empty()).then(|| listener::listener(service));
     let kept = service.args.contract.as_ref().map(|path| contract::kept(path, &service.methods));
     quote! {
         #(#attrs)*
@@ -38,6 +42,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
             }
 
             #(#bodies)*
+            #listener
             #kept
             const _: () = ::picolet_sdk::__private::keep::<Service>();
             ::picolet_sdk::__export_service!(Service);
@@ -130,13 +135,18 @@ fn ran(hook: &Hook, with: &TokenStream) -> TokenStream {
 
 /// Makes the arguments in order, calls the handler, makes the response.
 fn answered(method: &Method) -> TokenStream {
-    let (function, arguments) = (&method.function, &method.arguments);
-    let names: Vec<_> =
-        (0..arguments.len()).map(|index| format_ident!("__argument_{index}")).collect();
     // The spans make a type that does not fit the place that is pointed at.
     let respond = quote_spanned! { method.answer_span=>
         ::picolet_sdk::__private::respond(__answer)
     };
+    called(&method.function, &method.arguments, &respond)
+}
+
+/// Makes the arguments in order, calls a function, and does something with its
+/// `__answer`.
+fn called(function: &Ident, arguments: &[Type], then: &TokenStream) -> TokenStream {
+    let names: Vec<_> =
+        (0..arguments.len()).map(|index| format_ident!("__argument_{index}")).collect();
     let extracted = names.iter().zip(arguments).map(|(name, argument)| {
         quote_spanned! { argument.span()=>
             let #name = ::picolet_sdk::__private::extract::<#argument>(__request).await?;
@@ -145,13 +155,12 @@ fn answered(method: &Method) -> TokenStream {
     quote! {{
         #(#extracted)*
         let __answer = self::#function(#(#names),*).await;
-        #respond
+        #then
     }}
 }
 
 /// Lets the compiler count the arguments that take the body.
-fn one_body(method: &Method) -> Option<TokenStream> {
-    let arguments = &method.arguments;
+fn one_body(arguments: &[Type]) -> Option<TokenStream> {
     let (_, last) = (arguments.get(1)?, arguments.last()?);
     Some(quote_spanned! { last.span()=>
         const _: () = ::picolet_sdk::__private::one_takes_the_body(&[

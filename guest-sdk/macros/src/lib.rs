@@ -7,6 +7,7 @@ mod contract;
 mod emit;
 mod method;
 mod pattern;
+mod subscription;
 
 use proc_macro::TokenStream;
 
@@ -14,7 +15,8 @@ use proc_macro::TokenStream;
 ///
 /// The module sees what is imported around it. Its functions marked with
 /// `#[get]`, `#[post]`, `#[put]`, `#[patch]` or `#[delete]` are the methods;
-/// those marked `#[before]` and `#[after]` run around each of them. A type
+/// those marked `#[before]` and `#[after]` run around each of them, and those
+/// marked `#[on]` hear events. A type
 /// `Service` is added for `picolet_sdk::testing::call`.
 ///
 /// | argument | means | otherwise |
@@ -82,6 +84,22 @@ pub fn before(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn after(_: TokenStream, item: TokenStream) -> TokenStream {
     outside("after", item)
+}
+
+/// A function that hears events, inside of `#[service]`.
+///
+/// Takes a subject, in which the token `*` stands for any one token and `>` at
+/// the end for one or more: `"rates.eur"`, `"rates.*"`, `"rates.>"`; then
+/// optionally `group = "…"`, of whose subscribers one gets each event, and
+/// `name = "…"`, which is otherwise the name of the function.
+///
+/// The function is async and takes what a handler may take: `Json<_>` and its
+/// like read the payload, `Path<_>` what the wildcards stand for, `BusEvent` the
+/// rest. It returns nothing or `Result<(), Fault>`. `#[before]` and `#[after]`
+/// do not run around it.
+#[proc_macro_attribute]
+pub fn on(_: TokenStream, item: TokenStream) -> TokenStream {
+    outside("on", item)
 }
 
 /// `#[service]` takes these attributes away; who meets one is not inside of it.

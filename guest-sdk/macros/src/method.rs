@@ -113,7 +113,7 @@ impl Hook {
     }
 }
 
-fn answer_span(sig: &Signature) -> Span {
+pub(crate) fn answer_span(sig: &Signature) -> Span {
     match &sig.output {
         ReturnType::Default => sig.ident.span(),
         ReturnType::Type(_, output) => output.span(),
@@ -121,7 +121,7 @@ fn answer_span(sig: &Signature) -> Span {
 }
 
 /// Says why a function cannot be run by the host.
-fn check_signature(sig: &Signature, attrs: &[Attribute], what: &str) -> Result<()> {
+pub(crate) fn check_signature(sig: &Signature, attrs: &[Attribute], what: &str) -> Result<()> {
     if let Some(cfg) = attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
         let text = format!("{what} is always there: put the `cfg` on the module");
         return Err(syn::Error::new_spanned(cfg, text));
@@ -143,7 +143,7 @@ fn check_signature(sig: &Signature, attrs: &[Attribute], what: &str) -> Result<(
     Ok(())
 }
 
-fn argument_types(sig: &Signature) -> Result<Vec<Type>> {
+pub(crate) fn argument_types(sig: &Signature) -> Result<Vec<Type>> {
     let typed = sig.inputs.iter().filter_map(|argument| match argument {
         FnArg::Typed(argument) => Some(&*argument.ty),
         FnArg::Receiver(_) => None,
@@ -167,26 +167,26 @@ fn argument_types(sig: &Signature) -> Result<Vec<Type>> {
 fn check_path(argument: &Type, args: &MethodArgs) -> Result<()> {
     let Some(inside) = inside_of_path(argument) else { return Ok(()) };
     let names = &args.pattern.params;
-    let Type::Tuple(tuple) = inside else {
-        if names.is_empty() {
-            let text = format!(
-                "the pattern `{}` has no parameters: add one, such as `/{{id}}`, or take this \
-                 argument away",
-                args.pattern.text
-            );
-            return Err(syn::Error::new_spanned(argument, text));
-        }
-        return Ok(());
-    };
-    if tuple.elems.len() == names.len() {
+    if names.is_empty() && !matches!(inside, Type::Tuple(_)) {
+        let text = format!(
+            "the pattern `{}` has no parameters: add one, such as `/{{id}}`, or take this \
+             argument away",
+            args.pattern.text
+        );
+        return Err(syn::Error::new_spanned(argument, text));
+    }
+    check_tuple(inside, &format!("the pattern `{}`", args.pattern.text), names.len(), "parameter")
+}
+
+/// Compares the tuple inside of a `Path<…>`, if it is one, with how many there
+/// are to take.
+pub(crate) fn check_tuple(inside: &Type, whose: &str, count: usize, what: &str) -> Result<()> {
+    let Type::Tuple(tuple) = inside else { return Ok(()) };
+    if tuple.elems.len() == count {
         return Ok(());
     }
-    let text = format!(
-        "the pattern `{}` has {}, this tuple has {}",
-        args.pattern.text,
-        counted(names.len(), "parameter"),
-        counted(tuple.elems.len(), "element"),
-    );
+    let (has, elements) = (counted(count, what), counted(tuple.elems.len(), "element"));
+    let text = format!("{whose} has {has}, this tuple has {elements}");
     Err(syn::Error::new_spanned(tuple, text))
 }
 
@@ -194,7 +194,7 @@ fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-fn inside_of_path(argument: &Type) -> Option<&Type> {
+pub(crate) fn inside_of_path(argument: &Type) -> Option<&Type> {
     let Type::Path(path) = argument else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == "Path")?;
     let PathArguments::AngleBracketed(generics) = &last.arguments else { return None };

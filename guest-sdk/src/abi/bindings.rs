@@ -28,3 +28,18 @@ wit_bindgen::generate!({
     export_macro_name: "export_guest",
     default_bindings_module: "picolet_sdk::__private::abi::bindings",
 });
+
+/// What a module exports that hears events.
+pub mod listener {
+    wit_bindgen::generate!({
+        path: ["wit-deps", "../wit"],
+        world: "picolet:service/listener",
+        with: {
+            "picolet:service/types@1.0.0": crate::abi::bindings::picolet::service::types,
+        },
+        runtime_path: "crate::abi::rt",
+        pub_export_macro: true,
+        export_macro_name: "export_listener",
+        default_bindings_module: "picolet_sdk::__private::abi::bindings::listener",
+    });
+}

@@ -2,8 +2,9 @@
 
 use super::change::Which;
 use super::{Admin, Refused};
-use crate::declaration::Method;
+use crate::declaration::{Method, Subscribed};
 use crate::engine::Tier;
+use crate::hearing::ListenerView;
 use crate::limits::ModuleLimits;
 use crate::live::{Unnamed, one};
 use crate::loader::ModuleView;
@@ -49,7 +50,32 @@ pub(super) struct ServiceDetail {
     isolation: Isolation,
     limits: ModuleLimits,
     routes: Vec<RecordMethod>,
+    subscriptions: Vec<SubscriptionView>,
+    /// How it hears events; all its versions together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<ListenerView>,
     metadata: serde_json::Map<String, Value>,
+}
+
+/// What a service wants to hear.
+#[derive(Serialize)]
+struct SubscriptionView {
+    name: String,
+    subject: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    description: String,
+}
+
+impl SubscriptionView {
+    fn of(subscribed: &Subscribed) -> Self {
+        Self {
+            name: subscribed.name.to_string(),
+            subject: subscribed.to.pattern.to_string(),
+            group: subscribed.to.group.as_ref().map(ToString::to_string),
+            description: subscribed.description.clone(),
+        }
+    }
 }
 
 impl ServiceView {
@@ -120,6 +146,8 @@ pub(super) async fn service(
         isolation: service.manifest.isolation,
         limits: service.limits_now(),
         routes: service.declaration.methods.iter().map(Method::record).collect(),
+        subscriptions: service.declaration.subscriptions.iter().map(SubscriptionView::of).collect(),
+        events: admin.hearing.view(&service.declaration.name),
         metadata: crate::declaration::metadata_object(&service.declaration.metadata),
     };
     Ok(Json(serde_json::to_value(detail).unwrap_or_default()))

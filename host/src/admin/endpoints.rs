@@ -32,6 +32,14 @@ impl Default for Watches {
 }
 
 impl Watches {
+    /// A place for one more.
+    pub(super) fn take(&self) -> Result<OwnedSemaphorePermit, Refused> {
+        self.places.clone().try_acquire_owned().map_err(|_| {
+            let message = format!("{WATCHES_MAX} readers watch or hear already");
+            Refused::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-watches", message)
+        })
+    }
+
     /// Readers that watch now.
     pub(super) fn count(&self) -> usize {
         WATCHES_MAX - self.places.available_permits()
@@ -79,10 +87,7 @@ pub(super) fn described() -> Value {
 }
 
 fn begin(admin: &Admin) -> Result<Response, Refused> {
-    let place = admin.watches.places.clone().try_acquire_owned().map_err(|_| {
-        let message = format!("{WATCHES_MAX} readers watch already");
-        Refused::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-watches", message)
-    })?;
+    let place = admin.watches.take()?;
     let (watch, stop) = (admin.client.watch_endpoints(), admin.front.crew.stop_signal());
     let watching = Watching { watch, stop, _place: place };
     let lines = futures::stream::unfold(watching, |mut watching| async move {

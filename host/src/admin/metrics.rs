@@ -2,6 +2,7 @@
 
 use super::Admin;
 use crate::declaration::Declaration;
+use crate::hearing::ListenerView;
 use crate::live::Live;
 use crate::pool::Service;
 use ::http::header::CONTENT_TYPE;
@@ -22,7 +23,7 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     one(&mut text, "picolet_tasks", "Tasks of requests, loads and drains.", admin.front.crew.len());
     let waiting = admin.client.waiting();
     one(&mut text, "picolet_client_waiting", "Calls that wait for an endpoint.", waiting);
-    one(&mut text, "picolet_watches", "Readers that watch endpoints.", admin.watches.count());
+    one(&mut text, "picolet_watches", "Readers that watch or hear.", admin.watches.count());
     type Read = fn(&Service) -> u64;
     let families: [(&str, &str, &str, Read); 7] = [
         ("picolet_service_calls_total", "counter", "Calls that were let in.", |service| {
@@ -54,6 +55,7 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
         }
     }
     write_limits(&mut text, &live);
+    write_bus(&mut text, &admin);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
@@ -67,6 +69,37 @@ fn write_limits(text: &mut String, live: &Live) {
         for (limit, value) in limits.as_object().into_iter().flatten() {
             let labels = format!("{of_service},limit=\"{limit}\"");
             let _ = writeln!(text, "{family}{{{labels}}} {value}");
+        }
+    }
+}
+
+/// Events: all of them, and how each service hears them.
+fn write_bus(text: &mut String, admin: &Admin) {
+    let counts = admin.bus.counts();
+    let total = |text: &mut String, name, help, value| {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
+    };
+    total(text, "picolet_events_published_total", "Events that were published.", counts.published);
+    let help = "Events put in line for a subscriber.";
+    total(text, "picolet_events_delivered_total", help, counts.delivered);
+    total(text, "picolet_events_unheard_total", "Events nobody wanted to hear.", counts.unheard);
+    one(text, "picolet_subscriptions", "Subscriptions there are now.", counts.subscriptions);
+    let listeners = admin.hearing.views();
+    type Read = fn(&ListenerView) -> u64;
+    let families: [(&str, &str, &str, Read); 4] = [
+        ("picolet_service_events_heard_total", "counter", "Events it was given.", |l| l.heard),
+        ("picolet_service_events_failed_total", "counter", "Events ended by a fault.", |l| {
+            l.failed
+        }),
+        ("picolet_service_events_dropped_total", "counter", "Events lost to overflow.", |l| {
+            l.dropped
+        }),
+        ("picolet_service_events_waiting", "gauge", "Events in line.", |l| l.waiting as u64),
+    ];
+    for (name, kind, help, read) in families {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (service, listener) in &listeners {
+            let _ = writeln!(text, "{name}{{service=\"{service}\"}} {}", read(listener));
         }
     }
 }

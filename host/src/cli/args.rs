@@ -38,6 +38,10 @@ pub(crate) enum Command {
     Rollback(ServiceArgs),
     /// Call a method of a service
     Call(CallArgs),
+    /// Publish an event
+    Publish(PublishArgs),
+    /// Print events as they are published
+    Subscribe(SubscribeArgs),
     /// Show how a host fares
     Health(RemoteArgs),
     #[command(name = crate::engine::COMPILE_COMMAND, hide = true)]
@@ -119,6 +123,34 @@ pub(crate) struct CallArgs {
     /// endpoint, key, retry, idempotent, wait; can be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     pub(crate) options: Vec<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// What it is about, such as rates.eur.usd
+    pub(crate) subject: String,
+    /// The payload; - reads it from standard input
+    pub(crate) data: Option<String>,
+    /// Its content type, otherwise JSON if it is that, text if it is that, or bytes
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubscribeArgs {
+    /// What to hear: * stands for one token, > at the end for one or more
+    #[arg(value_name = "SUBJECT", required = true)]
+    pub(crate) subjects: Vec<String>,
+    /// Of all subscribers of a group, one gets each event
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Option<String>,
+    /// Ends after so many events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

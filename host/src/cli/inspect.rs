@@ -2,7 +2,7 @@
 
 use super::args::InspectArgs;
 use super::{Failure, print};
-use crate::declaration::Method;
+use crate::declaration::{Method, Subscribed};
 use crate::engine::World;
 use crate::loader::{Inspection, inspect as load};
 use serde_json::json;
@@ -43,6 +43,11 @@ fn print_json(inspection: &Inspection) {
         "digest": format!("sha256:{}", service.digest.hex()),
         "bytes": inspection.bytes,
         "methods": methods,
+        "subscriptions": declaration.subscriptions.iter().map(|subscribed| json!({
+            "name": subscribed.name,
+            "subject": subscribed.to.pattern.to_string(),
+            "group": subscribed.to.group,
+        })).collect::<Vec<_>>(),
         "imports": inspection.imports,
         "isolation": service.manifest.isolation,
         "limits": service.limits(),
@@ -63,6 +68,13 @@ fn print_text(inspection: &Inspection) {
     for method in &declaration.methods {
         let path = declaration.path(method);
         print(&format!("  {} {} {path}", method.name, method.verb.as_str()));
+    }
+    if !declaration.subscriptions.is_empty() {
+        print("hears:");
+    }
+    for Subscribed { name, to, .. } in &declaration.subscriptions {
+        let group = to.group.as_ref().map(|group| format!(" in group {group}"));
+        print(&format!("  {name} {}{}", to.pattern, group.unwrap_or_default()));
     }
     print("imports:");
     for import in &inspection.imports {

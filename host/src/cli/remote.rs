@@ -77,24 +77,40 @@ fn watch_endpoints(args: &RemoteArgs) -> Result<(), Failure> {
     block_on(async {
         let request =
             Request::get(address(args, "/admin/v1/endpoints?watch")?).body(outbound::empty());
-        let mut response = send(args, request).await?;
+        let response = send(args, request).await?;
         if response.status() != StatusCode::OK {
             return Err(refusal(response).await);
         }
-        let mut seen = Vec::new();
-        while let Some(frame) = response.body_mut().frame().await {
-            let frame = frame.map_err(|_| Failure::Failed("the watch broke off".into()))?;
-            seen.extend_from_slice(&frame.into_data().unwrap_or_default());
-            while let Some(end) = seen.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = seen.drain(..=end).collect();
-                let event = serde_json::from_slice(&line).map_err(|_| not_a_host(args))?;
-                if let Some(line) = watch_line(&event, args.json) {
-                    print(&line);
-                }
+        let mut unread = Ok(());
+        lines(response, |line| {
+            match serde_json::from_str(line) {
+                Ok(event) => watch_line(&event, args.json).iter().for_each(|line| print(line)),
+                Err(_) => unread = Err(not_a_host(args)),
+            }
+            unread.is_ok()
+        })
+        .await?;
+        unread
+    })
+}
+
+/// Calls with each line of an answer that goes on, for as long as that wants more.
+pub(super) async fn lines(
+    mut response: Response<Incoming>,
+    mut call: impl FnMut(&str) -> bool,
+) -> Result<(), Failure> {
+    let mut seen = Vec::new();
+    while let Some(frame) = response.body_mut().frame().await {
+        let frame = frame.map_err(|_| Failure::Failed("the answer broke off".into()))?;
+        seen.extend_from_slice(&frame.into_data().unwrap_or_default());
+        while let Some(end) = seen.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = seen.drain(..=end).collect();
+            if !call(String::from_utf8_lossy(&line).trim_end()) {
+                return Ok(());
             }
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// One event for people, or as it came.
@@ -259,7 +275,7 @@ fn ask(args: &RemoteArgs, verb: Method, path: &str) -> Result<Value, Failure> {
     })
 }
 
-async fn refusal(response: Response<Incoming>) -> Failure {
+pub(super) async fn refusal(response: Response<Incoming>) -> Failure {
     let status = response.status();
     let body = collect(response).await.unwrap_or_default();
     let fault: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -271,7 +287,7 @@ async fn refusal(response: Response<Incoming>) -> Failure {
     }
 }
 
-async fn send(
+pub(super) async fn send(
     args: &RemoteArgs,
     request: http::Result<Request<outbound::OutBody>>,
 ) -> Result<Response<Incoming>, Failure> {
@@ -287,13 +303,13 @@ async fn send(
     })
 }
 
-async fn collect(response: Response<Incoming>) -> Result<Bytes, Failure> {
+pub(super) async fn collect(response: Response<Incoming>) -> Result<Bytes, Failure> {
     let body = response.into_body().collect().await;
     body.map(http_body_util::Collected::to_bytes)
         .map_err(|_| Failure::Failed("the answer broke off".into()))
 }
 
-fn address(args: &RemoteArgs, path: &str) -> Result<http::Uri, Failure> {
+pub(super) fn address(args: &RemoteArgs, path: &str) -> Result<http::Uri, Failure> {
     let host = args.host.trim_end_matches('/');
     let host = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
     format!("{host}{path}").parse().map_err(|_| bad_host(args))
@@ -304,11 +320,11 @@ fn bad_host(args: &RemoteArgs) -> Failure {
     Failure::Usage(vec![text])
 }
 
-fn not_a_host(args: &RemoteArgs) -> Failure {
+pub(super) fn not_a_host(args: &RemoteArgs) -> Failure {
     Failure::Failed(format!("what answers at {} is not a Picolet host", args.host))
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::failed)?.block_on(work)
 }
@@ -326,7 +342,7 @@ fn array<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn text(value: &Value, pointer: &str) -> String {
+pub(super) fn text(value: &Value, pointer: &str) -> String {
     match value.pointer(pointer) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),

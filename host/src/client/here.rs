@@ -5,7 +5,7 @@ use super::course::{Attempt, Begun, Pending};
 use super::fleets::Endpoint;
 use super::render_query;
 use crate::breaker::{Verdict, retry_after};
-use crate::call::{Answer, Call, CallContext, CallHead, CallTarget};
+use crate::call::{Answer, Call, CallContext, CallHead, CallTarget, Entrance};
 use crate::fault::Fault;
 use crate::pool::{Served, Service};
 use http::Uri;
@@ -34,7 +34,7 @@ pub(super) async fn call(
         Err(fault) => return Attempt::answered(Err(fault), Verdict::Nothing),
     };
     let body = pending.take_body();
-    let call = Call { method, head, body, context: context.clone() };
+    let call = Call { entrance: Entrance::Method(method), head, body, context: context.clone() };
     match service.call(Box::new(call)).await {
         Served::Answered(Ok(answer)) => {
             let verdict = verdict(&answer);

@@ -57,7 +57,7 @@ fn nonsense_is_refused_with_its_reason() {
         RawDeclaration { root: "/api/".into(), ..raw(CALC) },
         "root \"/api/\" must be empty or begin with /, without a / at its end",
     );
-    refused(raw(""), "declares no method");
+    refused(raw(""), "declares no method and no subscription");
     refused(raw("GET /a x\nPUT /b x"), "method x is declared twice");
     refused(raw("GET /{a} x\nGET /{b} y"), "methods x and y have the same route GET /api/{b}");
     refused(raw("GET a x"), "pattern \"a\" must be empty or begin with /");

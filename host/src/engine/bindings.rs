@@ -2,7 +2,7 @@
 
 wasmtime::component::bindgen!({
     path: "../wit",
-    world: "picolet:service/picoservice",
+    world: "picolet:service/complete",
     imports: {
         "picolet:service/prompt.begin": async | trappable,
         default: trappable,
@@ -10,5 +10,5 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub(crate) use exports::picolet::service::service as declared;
-pub(crate) use picolet::service::{client, context, directory, prompt, types, watch};
+pub(crate) use exports::picolet::service::{events, service as declared};
+pub(crate) use picolet::service::{bus, client, context, directory, prompt, types, watch};

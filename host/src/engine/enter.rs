@@ -1,10 +1,11 @@
 //! The way into a guest and back: a request is lowered, its answer lifted.
 
-use super::bindings::{Picoservice, types};
+use super::bindings::types;
+use super::exports::Exports;
 use super::state::State;
 use super::stream;
 use crate::block;
-use crate::call::{Call, CallBody};
+use crate::call::{Call, CallBody, Entrance};
 use crate::fault::Fault;
 use bytes::Bytes;
 use futures::channel::oneshot;
@@ -15,7 +16,7 @@ use wasmtime::{AsContextMut, StoreContextMut};
 /// A call as the guest is given it.
 pub(super) struct Entry {
     id: u64,
-    method: u32,
+    entrance: Entrance,
     /// A request head block.
     head: Vec<u8>,
     body: CallBody,
@@ -25,14 +26,14 @@ impl Entry {
     /// Of a call that the store knows by this id. Takes its body.
     pub(super) fn new(id: u64, call: &mut Call) -> Self {
         let body = std::mem::replace(&mut call.body, CallBody::Empty);
-        Self { id, method: call.method, head: block::encode_request(&call.head), body }
+        Self { id, entrance: call.entrance, head: block::encode_request(&call.head), body }
     }
 
     /// Enters the guest and leaves when it has answered.
     pub(super) async fn enter(
         self,
         accessor: &Accessor<State>,
-        exports: &Picoservice,
+        exports: &Exports,
     ) -> wasmtime::Result<Result<Head, Fault>> {
         let body = match self.body {
             CallBody::Empty => types::Body::Empty,
@@ -43,11 +44,20 @@ impl Entry {
             }
         };
         let request = types::Request { call: self.id, head: self.head, body };
-        let service = exports.picolet_service_service();
-        match service.call_handle(accessor, self.method, request).await? {
-            Err(fault) => Ok(Err(stream::parse(fault))),
-            Ok(response) => {
-                accessor.with(|mut access| Head::lift(access.as_context_mut(), response))
+        match self.entrance {
+            Entrance::Method(method) => {
+                match exports.service.call_handle(accessor, method, request).await? {
+                    Ok(response) => {
+                        accessor.with(|mut access| Head::lift(access.as_context_mut(), response))
+                    }
+                    Err(fault) => Ok(Err(stream::parse(fault))),
+                }
+            }
+            Entrance::Subscription(subscription) => {
+                // Only what it declared can be asked of it.
+                let Some(events) = &exports.events else { return Ok(Err(Fault::Internal)) };
+                let heard = events.call_hear(accessor, subscription, request).await?;
+                Ok(heard.map(|()| Head::empty()).map_err(stream::parse))
             }
         }
     }
@@ -67,6 +77,12 @@ pub(crate) enum HeadBody {
 }
 
 impl Head {
+    /// Of whoever has nothing to say.
+    fn empty() -> Self {
+        let (status, headers) = (StatusCode::NO_CONTENT, http::HeaderMap::new());
+        Self { status, headers, body: HeadBody::Empty }
+    }
+
     /// Whether the body is still coming.
     pub(super) fn is_streamed(&self) -> bool {
         matches!(self.body, HeadBody::Streamed(_))

@@ -5,9 +5,10 @@
 //! still does afterwards, for the body or on its own, is a second stage that
 //! can be carried elsewhere.
 
-use super::bindings::{Picoservice, PicoservicePre, declared};
+use super::bindings::{declared, events};
 use super::drive::{Driver, Late};
 use super::enter::{Entry, Head};
+use super::exports::{ExportIndices, Exports};
 use super::limit::Limit;
 use super::pulse::Running;
 use super::slots::Slot;
@@ -23,20 +24,21 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::{Instant, timeout_at};
 use tracing::error;
-use wasmtime::Store;
-use wasmtime::component::Accessor;
+use wasmtime::component::{Accessor, InstancePre};
+use wasmtime::{AsContextMut, Store};
 
 /// A component that can be instantiated.
 #[derive(Clone)]
 pub(crate) struct Blueprint {
-    pre: PicoservicePre<State>,
+    pre: InstancePre<State>,
+    exports: ExportIndices,
     host: Arc<GuestHost>,
 }
 
 /// An instance, lent to one call at a time or [shared](super::SharedInstance).
 pub(crate) struct Instance {
     pub(super) store: Store<State>,
-    pub(super) exports: Picoservice,
+    pub(super) exports: Exports,
     pub(super) beside: Arc<Beside>,
     _slot: Slot,
 }
@@ -62,8 +64,9 @@ impl Shortage {
 }
 
 impl Blueprint {
-    pub(super) fn new(pre: PicoservicePre<State>, host: Arc<GuestHost>) -> Self {
-        Self { pre, host }
+    pub(super) fn new(pre: InstancePre<State>, host: Arc<GuestHost>) -> wasmtime::Result<Self> {
+        let exports = ExportIndices::find(&pre)?;
+        Ok(Self { pre, exports, host })
     }
 
     /// Where calls go on that compute.
@@ -90,7 +93,9 @@ impl Blueprint {
     async fn instantiate_in(&self, slot: Slot) -> Result<Instance, Shortage> {
         let _running = self.host.pulse.run();
         let mut store = new_store(self.pre.engine(), &self.host);
-        let exports = match self.pre.instantiate_async(&mut store).await {
+        let made = self.pre.instantiate_async(&mut store).await;
+        let loaded = made.and_then(|made| self.exports.load(store.as_context_mut(), &made));
+        let exports = match loaded {
             Ok(exports) => exports,
             Err(error) => return Err(Shortage::of(error, store.data())),
         };
@@ -172,7 +177,16 @@ impl Instance {
     /// Asks what the module declares.
     pub(super) async fn describe(&mut self) -> wasmtime::Result<declared::Declaration> {
         let _running = self.store.data().host.pulse.run();
-        self.exports.picolet_service_service().call_describe(&mut self.store).await
+        self.exports.service.call_describe(&mut self.store).await
+    }
+
+    /// Asks what the module wants to hear.
+    pub(super) async fn subscriptions(&mut self) -> wasmtime::Result<Vec<events::Subscription>> {
+        let _running = self.store.data().host.pulse.run();
+        match &self.exports.events {
+            Some(events) => events.call_subscriptions(&mut self.store).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Bytes of all its memories.

@@ -6,9 +6,9 @@
 //! back, so such an instance lets nobody in any more and is thrown away when
 //! the others are done.
 
-use super::bindings::Picoservice;
 use super::drive::Driver;
 use super::enter::{Entry, Head};
+use super::exports::Exports;
 use super::instance::{Instance, Left, fault_of};
 use super::limit::Limit;
 use super::state::{Beside, GuestHost, State};
@@ -280,11 +280,7 @@ impl Instance {
 impl Visit {
     /// Gives the call to the guest and sees it to its end. False when the
     /// caller left before that.
-    async fn pay(
-        self,
-        accessor: &Accessor<State>,
-        exports: &Picoservice,
-    ) -> wasmtime::Result<bool> {
+    async fn pay(self, accessor: &Accessor<State>, exports: &Exports) -> wasmtime::Result<bool> {
         let Self { mut call, hop, context, mut reply, mut ended } = self;
         let begin = |state: &mut State| state.begin(hop, context);
         let id = accessor.with(|mut access| begin(access.as_context_mut().data_mut()));

@@ -6,9 +6,11 @@ use super::pulse::Pulse;
 use super::slots::Slots;
 use super::strain::Strain;
 use crate::background::Background;
+use crate::bus::Bus;
 use crate::call::{Answer, CallContext, EndpointEvent, Hop, Neighbours};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
+use crate::subject::SubjectPattern;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -29,6 +31,10 @@ pub(crate) struct GuestHost {
     /// Services it may call; see `Manifest::calls`.
     pub(crate) calls: Vec<String>,
     pub(crate) neighbours: Arc<dyn Neighbours>,
+    pub(crate) bus: Arc<dyn Bus>,
+    /// Subjects it may publish on.
+    pub(crate) publish: Vec<SubjectPattern>,
+    pub(crate) event_bytes_max: usize,
     pub(crate) log: Arc<GuestLog>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) pulse: Arc<Pulse>,

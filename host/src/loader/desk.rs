@@ -14,10 +14,12 @@ use super::past::Past;
 use super::plan::Standing;
 use super::settle::{QUIET, Settling, Verdict};
 use super::{ModuleView, RESCAN, RevisionView};
+use crate::bus::Bus;
 use crate::call::Neighbours;
 use crate::crew::{Crew, StopSignal};
 use crate::digest::Digest;
 use crate::engine::{Engine, Slots};
+use crate::hearing::Hearing;
 use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::live::Live;
@@ -62,6 +64,7 @@ pub(crate) struct Loader {
     workshop: Arc<Workshop>,
     past: Arc<Past>,
     live: Publisher<Live>,
+    hearing: Hearing,
     registry: Arc<Registry>,
     announcer: Announcer,
     domain: String,
@@ -128,6 +131,8 @@ pub(crate) struct Tools {
     pub(crate) live: Publisher<Live>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) neighbours: Arc<dyn Neighbours>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) hearing: Hearing,
     pub(crate) crew: Crew,
     pub(crate) announcer: Announcer,
     pub(crate) domain: String,
@@ -143,6 +148,7 @@ impl Loader {
             past: Some(tools.past.clone()),
             limits,
             neighbours: tools.neighbours,
+            bus: tools.bus,
             slots: tools.slots,
             crew: tools.crew,
             jobs: Lane::new(JOBS_AT_ONCE),
@@ -156,6 +162,7 @@ impl Loader {
             workshop: Arc::new(workshop),
             past: tools.past,
             live: tools.live,
+            hearing: tools.hearing,
             registry: tools.registry,
             announcer: tools.announcer,
             domain: tools.domain,

@@ -4,6 +4,7 @@ use super::Refusal;
 use super::folder::{Folder, ReadLimits};
 use super::job::{Loaded, Workshop};
 use super::verify::verify;
+use crate::bus::LocalBus;
 use crate::call::{
     Answer, CallContext, DirectoryEntry, EndpointEvent, Hop, Neighbours, OutgoingCall,
 };
@@ -49,6 +50,7 @@ pub(crate) async fn inspect(path: &Path, program: PathBuf) -> Result<Inspection,
         past: None,
         limits,
         neighbours: Arc::new(Nobody),
+        bus: Arc::new(LocalBus::default()),
         slots: Slots::new(limits.instances_max),
         crew: Crew::default(),
         jobs: Lane::new(1),

@@ -4,6 +4,7 @@ use super::Refusal;
 use super::folder::{self, Folder, ReadLimits, module_name};
 use super::past::{Kept, Past};
 use super::verify::{Verified, verify};
+use crate::bus::Bus;
 use crate::call::Neighbours;
 use crate::crew::Crew;
 use crate::declaration::Declaration;
@@ -26,6 +27,7 @@ pub(super) struct Workshop {
     pub(super) past: Option<Arc<Past>>,
     pub(super) limits: HostLimits,
     pub(super) neighbours: Arc<dyn Neighbours>,
+    pub(super) bus: Arc<dyn Bus>,
     pub(super) slots: Arc<Slots>,
     pub(super) crew: Crew,
     /// Modules held in memory at once while they load.
@@ -223,6 +225,9 @@ impl Workshop {
             env: sound.manifest.env.clone(),
             calls: sound.manifest.calls.clone(),
             neighbours: self.neighbours.clone(),
+            bus: self.bus.clone(),
+            publish: sound.manifest.publish.clone(),
+            event_bytes_max: self.limits.event_bytes_max,
             log: Arc::new(GuestLog::new(service, &revision, limits.log_bytes_per_second)),
             slots: self.slots.clone(),
             pulse: self.engine.pulse(),

@@ -189,13 +189,14 @@ impl Counts {
 }
 
 /// Interfaces that any module may import.
-const OPEN: [&str; 14] = [
+const OPEN: [&str; 15] = [
     "picolet:service/types",
     "picolet:service/context",
     "picolet:service/client",
     "picolet:service/prompt",
     "picolet:service/directory",
     "picolet:service/watch",
+    "picolet:service/bus",
     "wasi:io/",
     "wasi:clocks/",
     "wasi:random/",

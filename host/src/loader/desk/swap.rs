@@ -32,7 +32,7 @@ impl Loader {
             let service_of = |(_, revision): &(String, Revision)| revision.standing.service.clone();
             let together = admit_together(&self.standing(), new, service_of);
             if !together.admitted.is_empty() {
-                drop(self.live.publish(together.live));
+                self.publish(together.live);
             }
             for (file, revision) in together.admitted {
                 self.note_live(&file, revision);
@@ -71,9 +71,14 @@ impl Loader {
         live.map(|r| (r.standing.service.module.clone(), r.standing.clone())).collect()
     }
 
-    pub(super) fn swap_in(&mut self, file: &str, revision: Revision, live: Live) {
-        // From here on callers find the new revision.
+    /// From here on callers find what is in this table, and it hears events.
+    fn publish(&mut self, live: Live) {
         drop(self.live.publish(live));
+        self.hearing.follow();
+    }
+
+    pub(super) fn swap_in(&mut self, file: &str, revision: Revision, live: Live) {
+        self.publish(live);
         self.note_live(file, revision);
     }
 
@@ -169,7 +174,7 @@ impl Loader {
         let service = revision.standing.service;
         // The module is no longer among those that stand.
         let next = without(&self.standing(), &service.module);
-        drop(self.live.publish(next));
+        self.publish(next);
         self.registry.remove_local(&service.manifest.key, &service.registration);
         let (name, version) = (&service.declaration.name, &service.declaration.version);
         self.announcer.say(&format!("removed {name} {version} ({})", service.digest));

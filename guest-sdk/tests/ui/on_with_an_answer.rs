@@ -1,0 +1,11 @@
+use picolet_sdk::prelude::*;
+
+#[service]
+mod rates {
+    #[on("rates.*")]
+    async fn changed(Path(currency): Path<String>) -> String {
+        currency
+    }
+}
+
+fn main() {}
