@@ -5,6 +5,7 @@
 //! [`task::spawn`] was given runs beside the exported function and after it.
 
 pub mod bindings;
+pub(crate) mod state;
 mod task;
 
 use std::{marker::PhantomData, pin::Pin};

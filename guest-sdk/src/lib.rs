@@ -32,6 +32,7 @@ pub mod abi;
 #[cfg(any(test, all(target_family = "wasm", feature = "allocator")))]
 mod allocator;
 mod body;
+mod bucket;
 mod call;
 mod client;
 mod context;
@@ -65,6 +66,7 @@ pub use crate::payload::MsgPack;
 pub use crate::payload::Protobuf;
 pub use crate::{
     body::{Body, BodyWriter},
+    bucket::{Bucket, FromValue, Swapped, ToValue, Versioned, config},
     client::{Call, Client, ClientResponse, IntoParams, client},
     context::Context,
     cookies::{Cookie, Cookies, SameSite},
@@ -92,12 +94,12 @@ pub mod prelude {
     #[cfg(feature = "protobuf")]
     pub use crate::Protobuf;
     pub use crate::{
-        Body, BodyWriter, BusEvent, Bytes, Call, Client, ClientResponse, Context, Cookie, Cookies,
-        DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Form, FromRequest,
-        Headers, Html, IntoResponse, Join, Json, LogLevel, Path, Query, Request, Response,
-        ResponsePart, SameSite, Session, Sse, StatusCode, Text, TryJoin, after, before, client,
-        contract, delete, directory, directory_changes, get, join_all, on, patch, post, publish,
-        put, service, sleep, try_join_all,
+        Body, BodyWriter, Bucket, BusEvent, Bytes, Call, Client, ClientResponse, Context, Cookie,
+        Cookies, DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Form,
+        FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel, Path, Query, Request,
+        Response, ResponsePart, SameSite, Session, Sse, StatusCode, Swapped, Text, TryJoin,
+        Versioned, after, before, client, config, contract, delete, directory, directory_changes,
+        get, join_all, on, patch, post, publish, put, service, sleep, try_join_all,
     };
 }
 

@@ -25,12 +25,14 @@
 
 mod events;
 mod serve;
+pub(crate) mod state;
 pub(crate) mod watch;
 
 pub(crate) use self::events::publish;
 pub use self::{
     events::{Published, hear, published},
     serve::serve,
+    state::configure,
 };
 
 use std::{

@@ -13,6 +13,7 @@ mod pico;
 
 pub(crate) use endpoints::Watches;
 
+use crate::buckets::Buckets;
 use crate::bus::Bus;
 use crate::call::RequestIds;
 use crate::client::Client;
@@ -45,6 +46,7 @@ pub(crate) struct Admin {
     pub(crate) watches: Watches,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) hearing: Hearing,
+    pub(crate) buckets: Buckets,
     pub(crate) event_bytes_max: usize,
 }
 

@@ -4,6 +4,7 @@
 //! nothing running, a run that ends with a report.
 
 use crate::admin::{self, Admin, Watches};
+use crate::buckets::{Buckets, StateBounds};
 use crate::bus::{Bus, LocalBus};
 use crate::client::Client;
 use crate::cores::Cores;
@@ -53,6 +54,8 @@ pub enum BuildError {
     Folder { folder: PathBuf, source: io::Error },
     #[error("state folder {} cannot be used: {source}; name another with --state", .folder.display())]
     State { folder: PathBuf, source: io::Error },
+    #[error("state in {} cannot be opened: {reason}", .folder.display())]
+    Buckets { folder: PathBuf, reason: String },
     #[error("the engine cannot be set up: {0}")]
     Engine(String),
     #[error("threads that serve cannot be started: {0}")]
@@ -65,13 +68,12 @@ impl Host {
     pub async fn build(settings: Settings, program: PathBuf) -> Result<Self, BuildError> {
         raise_file_limit();
         check_folder(&settings)?;
-        let (listeners, admin_listener) = bind_all(&settings)?;
         let announcer = Announcer::stderr();
-        let domain = domain(&settings, &listeners);
-        say_addresses(&announcer, &listeners, &admin_listener);
+        let (listeners, admin_listener) = bind_all(&settings, &announcer)?;
 
         let limits = settings.limits;
         let (engine, past) = open_engine(&settings, program)?;
+        let buckets = open_buckets(&settings)?;
         let slots = Slots::new(limits.instances_max);
         let (outer, inner) = (Crew::default(), Crew::default());
         let outbound = Outbound::default();
@@ -93,10 +95,11 @@ impl Host {
             registry: registry.clone(),
             neighbours: Arc::new(client.clone()),
             bus: bus.clone(),
+            buckets: buckets.clone(),
             hearing: hearing.clone(),
             crew: inner.clone(),
             announcer: announcer.clone(),
-            domain,
+            domain: domain(&settings, &listeners),
         };
         let (loader, desk): (Loader, Desk) = Loader::new(&settings, tools);
         let admin = Admin {
@@ -109,6 +112,7 @@ impl Host {
             watches: Watches::default(),
             bus,
             hearing,
+            buckets,
             event_bytes_max: limits.event_bytes_max,
         };
         Ok(Self {
@@ -210,6 +214,18 @@ fn open_engine(
     Ok((Arc::new(engine), Arc::new(past.map_err(no_state)?)))
 }
 
+/// What services keep.
+fn open_buckets(settings: &Settings) -> Result<Buckets, BuildError> {
+    let (limits, folder) = (&settings.limits, &settings.state);
+    let bounds = StateBounds {
+        total_bytes_max: limits.state_mib_max << 20,
+        buckets_max: limits.buckets_max,
+        free_bytes_min: limits.disk_free_mib_min << 20,
+    };
+    Buckets::open(folder, bounds)
+        .map_err(|error| BuildError::Buckets { folder: folder.clone(), reason: error.to_string() })
+}
+
 /// Serves the admin side. Who does not read what was asked for is not waited
 /// for.
 async fn serve_admin(
@@ -250,12 +266,17 @@ fn check_folder(settings: &Settings) -> Result<(), BuildError> {
     }
 }
 
-fn bind_all(settings: &Settings) -> Result<(Vec<TcpListener>, TcpListener), BuildError> {
+fn bind_all(
+    settings: &Settings,
+    announcer: &Announcer,
+) -> Result<(Vec<TcpListener>, TcpListener), BuildError> {
     let bind =
         |address, flag| bind(address).map_err(|source| BuildError::Bind { address, flag, source });
     let listeners: Result<Vec<TcpListener>, BuildError> =
         settings.listen.iter().map(|address| bind(*address, "--listen")).collect();
-    Ok((listeners?, bind(settings.admin, "--admin")?))
+    let (listeners, admin) = (listeners?, bind(settings.admin, "--admin")?);
+    say_addresses(announcer, &listeners, &admin);
+    Ok((listeners, admin))
 }
 
 fn domain(settings: &Settings, listeners: &[TcpListener]) -> String {

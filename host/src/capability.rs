@@ -1,13 +1,16 @@
 //! What a guest may import from the host: `picolet:service` and WASI.
 
+mod config;
 mod follow;
+mod keyvalue;
 mod publishing;
+mod state;
 
 use crate::block;
 use crate::call::{Answer, AnswerBody, CallBody, CallContext, CallTarget, OutgoingCall};
 use crate::engine::{
-    AnswerToCome, Place, State, bus, client, context, directory, lift_body, lower, prompt, render,
-    types, watch,
+    self, AnswerToCome, Place, State, bus, client, context, directory, lift_body, lower, prompt,
+    render, types, watch,
 };
 use crate::fault::Fault;
 use crate::travel;
@@ -37,6 +40,11 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     prompt::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     directory::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     bus::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    engine::kept::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    engine::keyvalue::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    engine::atomics::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    engine::batch::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    engine::configured::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 

@@ -24,7 +24,10 @@ mod strain;
 mod stream;
 mod tier;
 
-pub(crate) use bindings::{bus, client, context, directory, prompt, types, watch};
+pub(crate) use bindings::{
+    OpenBucket, atomics, batch, bus, client, configured, context, directory, kept, keyvalue,
+    prompt, types, watch,
+};
 pub(crate) use cache::Cache;
 pub(crate) use compile::{COMMAND as COMPILE_COMMAND, CompileError, Compiler, worker_main};
 pub(crate) use enter::{Head, HeadBody};

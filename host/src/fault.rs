@@ -4,6 +4,7 @@
 //! travels beside it and is logged, never sent. [`Fault::reply`] is the one
 //! place where faults become HTTP.
 
+use crate::bucket::StateError;
 use http::StatusCode;
 use std::borrow::Cow;
 use std::error::Error;
@@ -85,6 +86,8 @@ pub(crate) enum Fault {
          the one before"
     )]
     EventLoop { subject: String, events_max: u8 },
+    #[error(transparent)]
+    State(StateError),
     #[error("more than {outbound} calls of this one are under way")]
     OutboundLimit { outbound: usize },
     #[error("service {service} has no endpoint of {wanted}")]
@@ -149,6 +152,7 @@ impl Fault {
             Self::PublishNotGranted { .. } => (403, "publish-not-granted"),
             Self::EventTooLarge { .. } => (413, "event-too-large"),
             Self::EventLoop { .. } => (508, "event-loop"),
+            Self::State(error) => of_state(error),
             Self::BodyTooLarge { .. } => (413, "body-too-large"),
             Self::HeadTooLarge { .. } => (431, "head-too-large"),
             Self::UriTooLong { .. } => (414, "uri-too-long"),
@@ -197,6 +201,21 @@ impl Fault {
             "fault": reply.name,
         })
         .to_string()
+    }
+}
+
+fn of_state(error: &StateError) -> (u16, &'static str) {
+    match error {
+        StateError::BadKey(_) => (400, "bad-key"),
+        StateError::BatchTooLarge(_) => (400, "batch-too-large"),
+        StateError::NotGranted(..) => (403, "bucket-not-granted"),
+        StateError::NotANumber => (409, "not-a-number"),
+        StateError::ValueTooLarge(_) => (413, "value-too-large"),
+        StateError::Unknown => (500, "state-unknown"),
+        StateError::Unavailable(_) => (503, "state-unavailable"),
+        StateError::BucketFull { .. } | StateError::HostFull { .. } => (507, "bucket-full"),
+        StateError::TooManyBuckets { .. } => (507, "too-many-buckets"),
+        StateError::DiskFull => (507, "disk-full"),
     }
 }
 

@@ -132,6 +132,24 @@ impl Keys {
         })
     }
 
+    /// Texts below a prefix; numbers and flags as they are written.
+    pub(crate) fn texts_below(&mut self, prefix: &str) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for (name, value) in self.below(prefix) {
+            match value {
+                Value::String(text) => drop(texts.insert(name, text)),
+                Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => {
+                    texts.insert(name, value.to_string());
+                }
+                other => {
+                    let text = format!("got {}, want a text, a number or a flag", show(&other));
+                    self.add_complaint(&format!("{prefix}.{name}"), text);
+                }
+            }
+        }
+        texts
+    }
+
     /// Every key below a prefix, with the prefix taken off.
     pub(crate) fn below(&mut self, prefix: &str) -> Vec<(String, Value)> {
         let dotted = format!("{prefix}.");

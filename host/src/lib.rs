@@ -9,6 +9,8 @@ mod background;
 mod balance;
 mod block;
 mod breaker;
+mod bucket;
+mod buckets;
 mod budget;
 mod bus;
 mod call;

@@ -62,6 +62,12 @@ pub(crate) struct HostLimits {
     pub call_depth_max: usize,
     /// Records in the registry.
     pub records_max: usize,
+    /// What all buckets of state may hold together.
+    pub state_mib_max: u64,
+    /// Buckets of state.
+    pub buckets_max: usize,
+    /// What the disk must have free for state to grow.
+    pub disk_free_mib_min: u64,
     /// Bytes of an event's payload.
     pub event_bytes_max: usize,
     /// Bytes of one record or other admin request.
@@ -99,6 +105,9 @@ impl HostLimits {
         instances_max: 2_048,
         call_depth_max: 8,
         records_max: 10_000,
+        state_mib_max: 1_024,
+        buckets_max: 10_000,
+        disk_free_mib_min: 64,
         event_bytes_max: 1 << 20,
         admin_body_bytes_max: 1 << 20,
     };
@@ -145,6 +154,8 @@ pub(crate) struct ModuleLimits {
     pub events: usize,
     /// Events that it hears at once.
     pub events_at_once: usize,
+    /// What each of its buckets of state may hold.
+    pub state_mib: u64,
     /// Bytes a second that the log takes from the module.
     pub log_bytes_per_second: u64,
     /// Instances kept for later calls.
@@ -169,6 +180,7 @@ impl ModuleLimits {
         outbound: 32,
         events: 1_024,
         events_at_once: 8,
+        state_mib: 64,
         log_bytes_per_second: 1 << 20,
         kept: 64,
         calls_per_instance: 1,

@@ -1,5 +1,6 @@
 //! The manifest beside a module: what was written, checked into what holds.
 
+use crate::bucket::BucketGrant;
 use crate::keys::{Complaint, Keys, show};
 use crate::limits::{CONCURRENCY, ModuleLimits};
 use crate::name::Name;
@@ -8,6 +9,7 @@ use crate::subject::SubjectPattern;
 use crate::traffic;
 use crate::withdraw::Rule;
 use semver::Version;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use toml::Value;
 
@@ -27,6 +29,10 @@ pub(crate) struct Manifest {
     /// Subjects it may publish on, and subjects it may subscribe to.
     pub(crate) publish: Vec<SubjectPattern>,
     pub(crate) subscribe: Vec<SubjectPattern>,
+    /// Buckets of others that it may use.
+    pub(crate) buckets: Vec<BucketGrant>,
+    /// What `wasi:config` gives it.
+    pub(crate) config: BTreeMap<String, String>,
     pub isolation: Isolation,
     /// What it weighs beside other versions of its service.
     pub(crate) traffic: u32,
@@ -70,6 +76,8 @@ impl Default for Manifest {
             calls: vec!["*".to_owned()],
             publish: vec![SubjectPattern::all()],
             subscribe: vec![SubjectPattern::all()],
+            buckets: Vec::new(),
+            config: BTreeMap::new(),
             isolation: Isolation::Kept,
             traffic: traffic::USUAL,
             withdraw: None,
@@ -108,6 +116,8 @@ impl Manifest {
             calls: calls.unwrap_or(usual.calls),
             publish: publish.unwrap_or(usual.publish),
             subscribe: subscribe.unwrap_or(usual.subscribe),
+            buckets: keys.list("grants.buckets", BucketGrant::parse).unwrap_or_default(),
+            config: keys.texts_below("config"),
             isolation: keys.take("isolation", isolation).unwrap_or(usual.isolation),
             traffic,
             withdraw: read_withdraw(&mut keys),
@@ -130,8 +140,7 @@ pub(crate) const CALLS_PER_INSTANCE: &str = "limits.calls_per_instance";
 
 /// Keys of manifests for hosts that offer more. A module that needs one of
 /// them would not do what its owner believes, so it is not served.
-const NOT_OFFERED: [&str; 6] =
-    ["namespace", "expose", "grants.outbound", "grants.files", "grants.buckets", "config"];
+const NOT_OFFERED: [&str; 4] = ["namespace", "expose", "grants.outbound", "grants.files"];
 
 /// Values that ask for nothing.
 fn asks_for_nothing(value: &Value) -> bool {
@@ -152,11 +161,9 @@ fn refuse_what_is_not_offered(keys: &mut Keys) {
             }
         });
     }
-    for section in ["config", "secrets"] {
-        for (name, _) in keys.below(section) {
-            let text = "this version of the host does not offer it".to_owned();
-            keys.add_complaint(&format!("{section}.{name}"), text);
-        }
+    for (name, _) in keys.below("secrets") {
+        let text = "this version of the host does not offer it".to_owned();
+        keys.add_complaint(&format!("secrets.{name}"), text);
     }
 }
 
@@ -174,6 +181,7 @@ fn read_limits(keys: &mut Keys, limits: &mut ModuleLimits) {
     keys.number("limits.outbound", 0..=1_024, &mut limits.outbound);
     keys.number("limits.events", 0..=100_000, &mut limits.events);
     keys.number("limits.events_at_once", CONCURRENCY, &mut limits.events_at_once);
+    keys.number("limits.state_mib", 0..=1 << 20, &mut limits.state_mib);
     keys.number("limits.log_bytes_per_second", 0..=1 << 30, &mut limits.log_bytes_per_second);
     keys.number("limits.kept", 0..=1_024, &mut limits.kept);
     let calls = &mut limits.calls_per_instance;

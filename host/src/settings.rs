@@ -10,6 +10,7 @@ pub(crate) use external::External;
 use crate::balance::Strategy;
 use crate::keys::{Complaint, Keys, address, show};
 use crate::limits::{HostLimits, LeaseTimes};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub struct Settings {
     /// How an endpoint is chosen among several.
     pub(crate) balance: Strategy,
     pub(crate) log: LogSettings,
+    /// What `wasi:config` gives every guest whose manifest says nothing else.
+    pub(crate) config: BTreeMap<String, String>,
     pub(crate) limits: HostLimits,
     pub(crate) leases: LeaseTimes,
 }
@@ -89,6 +92,7 @@ impl Settings {
                 filter: keys.text("log.filter").unwrap_or_else(|| "info".to_owned()),
             },
             limits: read_limits(&mut keys),
+            config: keys.texts_below("config"),
             leases: read_leases(&mut keys),
             folder,
             listen,
@@ -154,6 +158,9 @@ fn read_limits(keys: &mut Keys) -> HostLimits {
     keys.number(&at("revisions_mib_max"), 0..=1 << 20, &mut limits.revisions_mib_max);
     keys.number(&at("instances_max"), 4..=100_000, &mut limits.instances_max);
     keys.number(&at("call_depth_max"), 1..=64, &mut limits.call_depth_max);
+    keys.number(&at("state_mib_max"), 0..=1 << 20, &mut limits.state_mib_max);
+    keys.number(&at("buckets_max"), 0..=1_000_000, &mut limits.buckets_max);
+    keys.number(&at("disk_free_mib_min"), 0..=1 << 40, &mut limits.disk_free_mib_min);
     keys.number(&at("event_bytes_max"), 1..=16 << 20, &mut limits.event_bytes_max);
     keys.number(&at("records_max"), 1..=1_000_000, &mut limits.records_max);
     limits

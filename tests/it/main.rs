@@ -35,6 +35,7 @@ mod registry;
 mod rollback;
 mod sessions;
 mod shared_instances;
+mod state;
 mod stop;
 mod streams;
 mod swaps;

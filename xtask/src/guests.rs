@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Examples in Rust, by package; a module is named like its package.
-pub(crate) const EXAMPLES: [&str; 11] = [
+pub(crate) const EXAMPLES: [&str; 12] = [
     "calc",
     "greeter",
     "greeter-api",
@@ -16,6 +16,7 @@ pub(crate) const EXAMPLES: [&str; 11] = [
     "session-greeter",
     "stocks",
     "directory",
+    "counter",
     "hello-wasi2",
     "hello-wasi3",
 ];

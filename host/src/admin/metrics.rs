@@ -56,6 +56,7 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     }
     write_limits(&mut text, &live);
     write_bus(&mut text, &admin);
+    write_state(&mut text, &admin);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
@@ -73,12 +74,25 @@ fn write_limits(text: &mut String, live: &Live) {
     }
 }
 
+/// What services keep.
+fn write_state(text: &mut String, admin: &Admin) {
+    let counts = admin.buckets.counts();
+    total(text, "picolet_state_reads_total", "Reads of state.", counts.reads);
+    total(
+        text,
+        "picolet_state_changes_total",
+        "Changes of state that were asked for.",
+        counts.changes,
+    );
+    total(text, "picolet_state_commits_total", "Transactions that made them.", counts.commits);
+    one(text, "picolet_state_buckets", "Buckets of state.", counts.buckets);
+    let bytes = usize::try_from(counts.bytes).unwrap_or(usize::MAX);
+    one(text, "picolet_state_bytes", "What all buckets count for.", bytes);
+}
+
 /// Events: all of them, and how each service hears them.
 fn write_bus(text: &mut String, admin: &Admin) {
     let counts = admin.bus.counts();
-    let total = |text: &mut String, name, help, value| {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
-    };
     total(text, "picolet_events_published_total", "Events that were published.", counts.published);
     let help = "Events put in line for a subscriber.";
     total(text, "picolet_events_delivered_total", help, counts.delivered);
@@ -108,6 +122,10 @@ fn write_bus(text: &mut String, admin: &Admin) {
 fn labels(service: &Service) -> String {
     let Declaration { name, version, .. } = &service.declaration;
     format!("service=\"{name}\",version=\"{version}\"")
+}
+
+fn total(text: &mut String, name: &str, help: &str, value: u64) {
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
 }
 
 fn one(text: &mut String, name: &str, help: &str, value: usize) {

@@ -6,6 +6,8 @@ use super::pulse::Pulse;
 use super::slots::Slots;
 use super::strain::Strain;
 use crate::background::Background;
+use crate::bucket::BucketAccesses;
+use crate::buckets::Buckets;
 use crate::bus::Bus;
 use crate::call::{Answer, CallContext, EndpointEvent, Hop, Neighbours};
 use crate::fault::Fault;
@@ -14,6 +16,7 @@ use crate::subject::SubjectPattern;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,6 +38,10 @@ pub(crate) struct GuestHost {
     /// Subjects it may publish on.
     pub(crate) publish: Vec<SubjectPattern>,
     pub(crate) event_bytes_max: usize,
+    pub(crate) buckets: Buckets,
+    /// None while a guest is asked what it declares.
+    pub(crate) bucket_accesses: Option<BucketAccesses>,
+    pub(crate) config: BTreeMap<String, String>,
     pub(crate) log: Arc<GuestLog>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) pulse: Arc<Pulse>,

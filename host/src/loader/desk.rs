@@ -14,6 +14,7 @@ use super::past::Past;
 use super::plan::Standing;
 use super::settle::{QUIET, Settling, Verdict};
 use super::{ModuleView, RESCAN, RevisionView};
+use crate::buckets::Buckets;
 use crate::bus::Bus;
 use crate::call::Neighbours;
 use crate::crew::{Crew, StopSignal};
@@ -132,6 +133,7 @@ pub(crate) struct Tools {
     pub(crate) registry: Arc<Registry>,
     pub(crate) neighbours: Arc<dyn Neighbours>,
     pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) buckets: Buckets,
     pub(crate) hearing: Hearing,
     pub(crate) crew: Crew,
     pub(crate) announcer: Announcer,
@@ -149,6 +151,8 @@ impl Loader {
             limits,
             neighbours: tools.neighbours,
             bus: tools.bus,
+            buckets: tools.buckets,
+            config: settings.config.clone(),
             slots: tools.slots,
             crew: tools.crew,
             jobs: Lane::new(JOBS_AT_ONCE),

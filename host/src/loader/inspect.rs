@@ -4,6 +4,7 @@ use super::Refusal;
 use super::folder::{Folder, ReadLimits};
 use super::job::{Loaded, Workshop};
 use super::verify::verify;
+use crate::buckets::Buckets;
 use crate::bus::LocalBus;
 use crate::call::{
     Answer, CallContext, DirectoryEntry, EndpointEvent, Hop, Neighbours, OutgoingCall,
@@ -17,6 +18,7 @@ use crate::pool::Service;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,6 +53,8 @@ pub(crate) async fn inspect(path: &Path, program: PathBuf) -> Result<Inspection,
         limits,
         neighbours: Arc::new(Nobody),
         bus: Arc::new(LocalBus::default()),
+        buckets: Buckets::nowhere(),
+        config: BTreeMap::new(),
         slots: Slots::new(limits.instances_max),
         crew: Crew::default(),
         jobs: Lane::new(1),

@@ -4,6 +4,8 @@ use super::Refusal;
 use super::folder::{self, Folder, ReadLimits, module_name};
 use super::past::{Kept, Past};
 use super::verify::{Verified, verify};
+use crate::bucket::BucketAccesses;
+use crate::buckets::Buckets;
 use crate::bus::Bus;
 use crate::call::Neighbours;
 use crate::crew::Crew;
@@ -16,6 +18,7 @@ use crate::limits::HostLimits;
 use crate::manifest::{CALLS_PER_INSTANCE, Manifest};
 use crate::name::Name;
 use crate::pool::{Parts, Service};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
@@ -28,6 +31,9 @@ pub(super) struct Workshop {
     pub(super) limits: HostLimits,
     pub(super) neighbours: Arc<dyn Neighbours>,
     pub(super) bus: Arc<dyn Bus>,
+    pub(super) buckets: Buckets,
+    /// For guests whose manifest says nothing else.
+    pub(super) config: BTreeMap<String, String>,
     pub(super) slots: Arc<Slots>,
     pub(super) crew: Crew,
     /// Modules held in memory at once while they load.
@@ -149,7 +155,7 @@ impl Workshop {
         declaration: Declaration,
         registration: String,
     ) -> Result<Arc<Service>, Refusal> {
-        let host = self.guest_host(declaration.name.as_str(), sound);
+        let host = self.guest_host(Some(&declaration.name), sound);
         let (world, isolation) = (sound.verified.world, sound.manifest.isolation);
         let prepared = self.engine.prepare(compiled, world, isolation, host)?;
         let service = Service::new(Parts {
@@ -208,7 +214,7 @@ impl Workshop {
     }
 
     async fn describe(&self, compiled: &Compiled, sound: &Sound) -> Result<Declaration, Refusal> {
-        let host = self.guest_host(sound.module.as_str(), sound);
+        let host = self.guest_host(None, sound);
         let prepared =
             self.engine.prepare(compiled, World::Picolet, sound.manifest.isolation, host)?;
         let Prepared::Service(blueprint) = prepared else { return Err(Refusal::Lost) };
@@ -216,9 +222,22 @@ impl Workshop {
         Ok(Declaration::check(raw, &sound.manifest, &self.limits)?)
     }
 
-    fn guest_host(&self, service: &str, sound: &Sound) -> Arc<GuestHost> {
+    fn config_of(&self, manifest: &Manifest) -> BTreeMap<String, String> {
+        let mut config = self.config.clone();
+        config.extend(manifest.config.clone());
+        config
+    }
+
+    /// For a service, or for a module that has not declared one yet.
+    fn guest_host(&self, service: Option<&Name>, sound: &Sound) -> Arc<GuestHost> {
         let limits = sound.manifest.limits;
         let revision = sound.digest.to_string();
+        let accesses = service.map(|service| BucketAccesses {
+            service: service.clone(),
+            shared: sound.manifest.buckets.clone(),
+            bytes_max: limits.state_mib << 20,
+        });
+        let service = service.unwrap_or(&sound.module).as_str();
         Arc::new(GuestHost {
             service: service.to_owned(),
             limits,
@@ -228,6 +247,9 @@ impl Workshop {
             bus: self.bus.clone(),
             publish: sound.manifest.publish.clone(),
             event_bytes_max: self.limits.event_bytes_max,
+            buckets: self.buckets.clone(),
+            bucket_accesses: accesses,
+            config: self.config_of(&sound.manifest),
             log: Arc::new(GuestLog::new(service, &revision, limits.log_bytes_per_second)),
             slots: self.slots.clone(),
             pulse: self.engine.pulse(),

@@ -189,7 +189,7 @@ impl Counts {
 }
 
 /// Interfaces that any module may import.
-const OPEN: [&str; 15] = [
+const OPEN: [&str; 20] = [
     "picolet:service/types",
     "picolet:service/context",
     "picolet:service/client",
@@ -197,6 +197,11 @@ const OPEN: [&str; 15] = [
     "picolet:service/directory",
     "picolet:service/watch",
     "picolet:service/bus",
+    "picolet:service/state",
+    "wasi:keyvalue/store@0.2.0-draft",
+    "wasi:keyvalue/atomics@0.2.0-draft",
+    "wasi:keyvalue/batch@0.2.0-draft",
+    "wasi:config/store@0.2.0-rc.1",
     "wasi:io/",
     "wasi:clocks/",
     "wasi:random/",
@@ -211,8 +216,8 @@ const OPEN: [&str; 15] = [
 /// Interfaces that exist but that nothing grants.
 const CLOSED: [(&str, &str); 3] = [
     ("wasi:sockets/", "this host lets no module open sockets"),
-    ("wasi:keyvalue/", "this host offers no state"),
-    ("wasi:config/", "this host offers no configuration"),
+    ("wasi:keyvalue/", "this host offers store, atomics and batch of version 0.2.0-draft"),
+    ("wasi:config/", "this host offers store of version 0.2.0-rc.1"),
 ];
 
 fn check_import(import: &str) -> Result<(), VerifyError> {

@@ -61,6 +61,15 @@ impl Client {
         within(&what, Reply::read(response)).await.unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 
+    /// The same with a host that may go away meanwhile.
+    pub(crate) async fn try_ask(
+        &self,
+        request: Request<Body>,
+    ) -> Result<Reply, Box<dyn std::error::Error>> {
+        let asking = async { Ok(Reply::read(self.0.request(request).await?).await?) };
+        within("an answer, or the end of the host", asking).await
+    }
+
     /// Sends a request and reads the head of the answer.
     pub(crate) async fn open(&self, request: Request<Body>) -> Response<Incoming> {
         let what = format!("{} {}", request.method(), request.uri());

@@ -13,19 +13,34 @@ pub(crate) struct Launch {
     folder: Folder,
     state: PathBuf,
     is_state_shared: bool,
+    /// Of the largest file it may write, in KiB.
+    file_kib_max: Option<u32>,
 }
 
 impl Launch {
     /// Over this folder, sharing compiled code with the other tests.
     pub(crate) fn over(folder: Folder) -> Self {
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("state");
-        Self { folder, state, is_state_shared: true }
+        Self { folder, state, is_state_shared: true, file_kib_max: None }
     }
 
     /// With nothing compiled before.
     pub(crate) fn own_state(mut self) -> Self {
         self.state = self.folder.beside("state");
         self.is_state_shared = false;
+        self
+    }
+
+    /// With the state of another.
+    pub(crate) fn state_at(mut self, state: PathBuf) -> Self {
+        self.state = state;
+        self.is_state_shared = false;
+        self
+    }
+
+    /// A disk that is full for files over this size: writing to them fails.
+    pub(crate) fn file_kib_max(mut self, kib: u32) -> Self {
+        self.file_kib_max = Some(kib);
         self
     }
 
@@ -38,7 +53,15 @@ impl Launch {
 
     /// Starts it and waits until it listens.
     pub(crate) async fn start_unready(self) -> Host {
-        let mut command = picolet();
+        let mut command = match self.file_kib_max {
+            None => picolet(),
+            Some(kib) => {
+                let mut shell = super::command("bash");
+                let script = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$@\"");
+                shell.args(["-c", &script, "bash", env!("CARGO_BIN_EXE_picolet")]);
+                shell
+            }
+        };
         command.arg("serve").arg(self.folder.watched()).arg("--state").arg(&self.state);
         if self.is_state_shared {
             // What was kept for a folder that is gone would stay.
@@ -169,6 +192,15 @@ impl Host {
         self.signal(Signal::TERM);
         let status = self.ended().await;
         assert_eq!(status.code(), Some(0), "{}", self.log.lines().join("\n"));
+        std::mem::replace(&mut self.folder, Folder::empty())
+    }
+}
+
+impl Host {
+    /// Ends it on the spot; its folder is there for the next one.
+    pub(crate) async fn killed(mut self) -> Folder {
+        self.signal(Signal::KILL);
+        self.ended().await;
         std::mem::replace(&mut self.folder, Folder::empty())
     }
 }

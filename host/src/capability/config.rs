@@ -1,0 +1,14 @@
+//! `wasi:config`: what the manifest and the settings say.
+
+use crate::engine::{State, configured};
+
+impl configured::Host for State {
+    fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, configured::Error>> {
+        Ok(Ok(self.host.config.get(&key).cloned()))
+    }
+
+    fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, configured::Error>> {
+        let pairs = self.host.config.iter();
+        Ok(Ok(pairs.map(|(key, value)| (key.clone(), value.clone())).collect()))
+    }
+}
