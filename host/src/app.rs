@@ -74,7 +74,6 @@ impl Host {
         let limits = settings.limits;
         let (engine, past) = open_engine(&settings, program)?;
         let buckets = open_buckets(&settings)?;
-        let slots = Slots::new(limits.instances_max);
         let (outer, inner) = (Crew::default(), Crew::default());
         let outbound = Outbound::default();
         let registry = Registry::new(settings.leases, limits.records_max, outbound.clone());
@@ -90,7 +89,7 @@ impl Host {
         let tools = Tools {
             engine,
             past,
-            slots,
+            slots: Slots::new(limits.instances_max),
             live: publisher,
             registry: registry.clone(),
             neighbours: Arc::new(client.clone()),
