@@ -73,7 +73,9 @@ impl Connection {
                 len = Some(value.trim().parse()?);
             }
         }
-        let body = if is_chunked {
+        let body = if status == 204 {
+            Vec::new()
+        } else if is_chunked {
             self.chunks()?
         } else {
             let mut body = vec![0; len.ok_or("the answer has no content-length")?];

@@ -11,6 +11,7 @@
 )]
 
 mod bare;
+mod bus;
 mod callers;
 mod callgrind;
 mod calls;
@@ -25,10 +26,12 @@ mod hand_made;
 mod hop;
 mod hops;
 mod hostile;
+mod kept;
 mod killed;
 mod leave;
 mod load;
 mod machine;
+mod nats;
 mod polling;
 mod process;
 mod ready;
@@ -49,7 +52,7 @@ use std::process::ExitCode;
 pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 const ALL: &str = "throughput, wrk, serve, hop, hops, swap, routes, density, hostile, killed, \
-                   down, timeouts, leave, calls, soak";
+                   down, timeouts, leave, calls, bus, kept, soak";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -85,6 +88,8 @@ fn run(name: &str) -> Measured {
         "timeouts" => timeouts::measure(&timeouts::Plan::FULL)?,
         "leave" => leave::measure(&leave::Plan::FULL)?,
         "calls" => calls::measure(&calls::Plan::FULL)?,
+        "bus" => bus::measure(&bus::Plan::FULL)?,
+        "kept" => kept::measure(&kept::Plan::FULL)?,
         "soak" => soak::measure(&soak::Plan::FULL)?,
         _ => return Err(format!("there is none; {ALL}").into()),
     };

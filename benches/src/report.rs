@@ -102,12 +102,18 @@ mod tests {
         /// Checks that so many rows have so many rounds of plausible figures.
         #[track_caller]
         pub(crate) fn check_rows(&self, rows: usize, rounds: usize) {
+            self.check_rows_of(&vec![rounds; rows]);
+        }
+
+        /// The same where rows have different numbers of rounds.
+        #[track_caller]
+        pub(crate) fn check_rows_of(&self, rounds: &[usize]) {
             self.judge().unwrap();
             let names: Vec<&str> = self.rows.iter().map(|row| row.name).collect();
-            assert_eq!(names.len(), rows, "{names:?}");
-            for row in &self.rows {
+            assert_eq!(names.len(), rounds.len(), "{names:?}");
+            for (row, rounds) in self.rows.iter().zip(rounds) {
                 let first = &row.columns.first().expect("a row has columns").rounds;
-                assert_eq!(first.len(), rounds, "{}", row.name);
+                assert_eq!(first.len(), *rounds, "{}", row.name);
                 assert!(first.iter().all(|figure| figure.is_finite()), "{}: {first:?}", row.name);
             }
         }

@@ -3,7 +3,7 @@
 use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
-const ALL: [&str; 14] = [
+const ALL: [&str; 16] = [
     "throughput",
     "wrk",
     "serve",
@@ -18,6 +18,8 @@ const ALL: [&str; 14] = [
     "timeouts",
     "leave",
     "calls",
+    "bus",
+    "kept",
 ];
 
 /// Measures what is named, or everything that does not take long. One that
@@ -26,6 +28,9 @@ pub(crate) fn bench(names: &[&str]) -> Step {
     let names = if names.is_empty() { ALL.as_slice() } else { names };
     if names.contains(&"wrk") {
         setup::program("wrk", &["wrk"])?;
+    }
+    if names.contains(&"bus") {
+        setup::program("nats-server", &["nats-server"])?;
     }
     guests::for_tests()?;
     let build =

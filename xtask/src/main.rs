@@ -29,7 +29,7 @@ usage: cargo xtask COMMAND
   tidy           check the house rules that no compiler knows
   guests         build the guests that tests and benches use
   bench [NAME]   measure: throughput, wrk, serve, hop, hops, swap, routes, density, hostile,
-                 killed, down, timeouts, leave, calls; all of them without a name
+                 killed, down, timeouts, leave, calls, bus, kept; all of them without a name
   soak           a million requests with swaps and traps, after which nothing may be left";
 
 fn main() -> ExitCode {
