@@ -38,7 +38,7 @@ pub(crate) use proxy::ProxyRunner;
 pub(crate) use pulse::Pulse;
 pub(crate) use shared::{Arrivals, SharedBounds, SharedInstance, Visited};
 pub(crate) use slots::{Given, Keeper, Slots};
-pub(crate) use state::{AnswerToCome, GuestHost, Place, State, Watch};
+pub(crate) use state::{AnswerToCome, GuestFolder, GuestHost, Place, State, Watch};
 pub(crate) use strain::Strain;
 pub(crate) use stream::{lift_body, lower, render, whole};
 pub(crate) use tier::Tier;

@@ -25,6 +25,7 @@ mod engine;
 mod fault;
 mod fleet;
 mod gate;
+mod grant;
 mod hearing;
 mod http;
 mod keys;

@@ -49,6 +49,8 @@ pub(crate) enum Refusal {
     TooLarge { bytes: u64, max: u64 },
     #[error("manifest: {}", join(.0))]
     Manifest(Vec<Complaint>),
+    #[error("grants.files: folder {folder} {why}")]
+    Folder { folder: String, why: &'static str },
     #[error(transparent)]
     Verify(#[from] verify::VerifyError),
     #[error(transparent)]

@@ -1,6 +1,7 @@
 //! The manifest beside a module: what was written, checked into what holds.
 
 use crate::bucket::BucketGrant;
+use crate::grant::FileGrant;
 use crate::keys::{Complaint, Keys, show};
 use crate::limits::{CONCURRENCY, ModuleLimits};
 use crate::name::Name;
@@ -31,6 +32,8 @@ pub(crate) struct Manifest {
     pub(crate) subscribe: Vec<SubjectPattern>,
     /// Buckets of others that it may use.
     pub(crate) buckets: Vec<BucketGrant>,
+    /// Folders that it finds.
+    pub(crate) files: Vec<FileGrant>,
     /// What `wasi:config` gives it.
     pub(crate) config: BTreeMap<String, String>,
     pub isolation: Isolation,
@@ -77,6 +80,7 @@ impl Default for Manifest {
             publish: vec![SubjectPattern::all()],
             subscribe: vec![SubjectPattern::all()],
             buckets: Vec::new(),
+            files: Vec::new(),
             config: BTreeMap::new(),
             isolation: Isolation::Kept,
             traffic: traffic::USUAL,
@@ -117,6 +121,7 @@ impl Manifest {
             publish: publish.unwrap_or(usual.publish),
             subscribe: subscribe.unwrap_or(usual.subscribe),
             buckets: keys.list("grants.buckets", BucketGrant::parse).unwrap_or_default(),
+            files: keys.list("grants.files", FileGrant::parse).unwrap_or_default(),
             config: keys.texts_below("config"),
             isolation: keys.take("isolation", isolation).unwrap_or(usual.isolation),
             traffic,
@@ -140,7 +145,7 @@ pub(crate) const CALLS_PER_INSTANCE: &str = "limits.calls_per_instance";
 
 /// Keys of manifests for hosts that offer more. A module that needs one of
 /// them would not do what its owner believes, so it is not served.
-const NOT_OFFERED: [&str; 4] = ["namespace", "expose", "grants.outbound", "grants.files"];
+const NOT_OFFERED: [&str; 3] = ["namespace", "expose", "grants.outbound"];
 
 /// Values that ask for nothing.
 fn asks_for_nothing(value: &Value) -> bool {
@@ -336,8 +341,8 @@ mod tests {
             ],
         );
         refused(
-            "[grants]\nfiles = [\"a:ro\"]\noutbound = []\ncalls = [\"x\"]",
-            &["grants.files (x.toml): this version of the host does not offer it"],
+            "[grants]\nfiles = [\"a:ro\"]\noutbound = [\"https://a\"]\ncalls = [\"x\"]",
+            &["grants.outbound (x.toml): this version of the host does not offer it"],
         );
         refused(
             "[withdraw]\nat_least_calls = 7",

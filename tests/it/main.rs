@@ -21,6 +21,7 @@ mod connections;
 mod directory;
 mod endpoints;
 mod events;
+mod files;
 mod folder;
 mod hostile;
 mod hostile_memory;

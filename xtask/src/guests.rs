@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Examples in Rust, by package; a module is named like its package.
-pub(crate) const EXAMPLES: [&str; 12] = [
+pub(crate) const EXAMPLES: [&str; 13] = [
     "calc",
     "greeter",
     "greeter-api",
@@ -17,6 +17,7 @@ pub(crate) const EXAMPLES: [&str; 12] = [
     "stocks",
     "directory",
     "counter",
+    "pages",
     "hello-wasi2",
     "hello-wasi3",
 ];
@@ -27,7 +28,24 @@ pub(crate) fn examples(into: &Path) -> Step {
     build("wasm32-wasip2", &EXAMPLES)?;
     make_folder(into)?;
     for package in EXAMPLES {
+        // What it is deployed with is there before it is.
+        copy_below(&root().join("examples").join(package).join("deploy"), into)?;
         copy(&built("wasm32-wasip2", package), &into.join(format!("{package}.wasm")))?;
+    }
+    Ok(())
+}
+
+/// Copies what is in a folder, if there is one.
+fn copy_below(from: &Path, into: &Path) -> Step {
+    let Ok(listing) = fs::read_dir(from) else { return Ok(()) };
+    for entry in listing.flatten() {
+        let (from, to) = (entry.path(), into.join(entry.file_name()));
+        if from.is_dir() {
+            make_folder(&to)?;
+            copy_below(&from, &to)?;
+        } else {
+            copy(&from, &to)?;
+        }
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ const LAYERS: &[(&[&str], Peers)] = &[
     (
         &[
             "fault",
+            "grant",
             "keys",
             "path",
             "route",

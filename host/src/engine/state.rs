@@ -17,13 +17,15 @@ use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::warn;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 /// What all instances of one revision share.
@@ -42,12 +44,21 @@ pub(crate) struct GuestHost {
     /// None while a guest is asked what it declares.
     pub(crate) bucket_accesses: Option<BucketAccesses>,
     pub(crate) config: BTreeMap<String, String>,
+    pub(crate) folders: Vec<GuestFolder>,
     pub(crate) log: Arc<GuestLog>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) pulse: Arc<Pulse>,
     /// Where guests go on that compute.
     pub(crate) background: Background,
     pub(crate) strain: Strain,
+}
+
+/// A folder of the host that a guest finds.
+#[derive(Clone, Debug)]
+pub(crate) struct GuestFolder {
+    pub(crate) path: PathBuf,
+    pub(crate) guest_path: String,
+    pub(crate) may_write: bool,
 }
 
 impl GuestHost {
@@ -122,6 +133,13 @@ impl State {
         wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
         for (name, value) in &host.env {
             wasi.env(name, value);
+        }
+        for GuestFolder { path, guest_path, may_write } in &host.folders {
+            let may = if *may_write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            // It was there when the module was loaded.
+            if let Err(error) = wasi.preopened_dir(path, guest_path, may) {
+                warn!(service = %host.service, path = %path.display(), %error, "folder is gone");
+            }
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(TABLE_CAPACITY);

@@ -131,6 +131,21 @@ impl Folder {
         Ok(Loaded { wasm, manifest })
     }
 
+    /// A folder below this one, by names.
+    pub(super) fn find_below(&self, below: &str) -> Result<PathBuf, Refusal> {
+        let refused = |why| Refusal::Folder { folder: below.to_owned(), why };
+        let missing = "does not exist below the watched folder";
+        let root = self.path.canonicalize().map_err(Refusal::Unreadable)?;
+        let found = self.path.join(below).canonicalize().map_err(|_| refused(missing))?;
+        if !found.is_dir() {
+            return Err(refused("is not a folder"));
+        }
+        if !self.links_out && !found.starts_with(&root) {
+            return Err(refused("leads out of the watched folder by a link"));
+        }
+        Ok(found)
+    }
+
     fn read_file(&self, file: &str, bytes_max: u64) -> Result<Vec<u8>, Refusal> {
         let descriptor = self.open(file)?;
         let stat = fstat(&descriptor).map_err(|error| Refusal::Unreadable(error.into()))?;

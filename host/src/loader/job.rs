@@ -11,7 +11,10 @@ use crate::call::Neighbours;
 use crate::crew::Crew;
 use crate::declaration::Declaration;
 use crate::digest::Digest;
-use crate::engine::{Compiled, Engine, GuestHost, GuestLog, Prepared, Slots, Strain, Tier, World};
+use crate::engine::{
+    Compiled, Engine, GuestFolder, GuestHost, GuestLog, Prepared, Slots, Strain, Tier, World,
+};
+use crate::grant::FileGrant;
 use crate::keys::Complaint;
 use crate::lane::Lane;
 use crate::limits::HostLimits;
@@ -62,6 +65,7 @@ pub(super) struct Sound {
     text: String,
     manifest: Manifest,
     verified: Verified,
+    folders: Vec<GuestFolder>,
 }
 
 /// What a revision is made from, unchecked.
@@ -210,7 +214,12 @@ impl Workshop {
                 text: "is for modules of picolet:service".to_owned(),
             }]));
         }
-        Ok(Sound { module, digest, file, text, manifest, verified })
+        let find = |grant: &FileGrant| {
+            let path = self.folder.find_below(&grant.folder)?;
+            Ok(GuestFolder { path, guest_path: grant.guest_path(), may_write: grant.may_write })
+        };
+        let folders: Result<_, Refusal> = manifest.files.iter().map(find).collect();
+        Ok(Sound { module, digest, file, text, manifest, verified, folders: folders? })
     }
 
     async fn describe(&self, compiled: &Compiled, sound: &Sound) -> Result<Declaration, Refusal> {
@@ -249,6 +258,7 @@ impl Workshop {
             event_bytes_max: self.limits.event_bytes_max,
             buckets: self.buckets.clone(),
             bucket_accesses: accesses,
+            folders: sound.folders.clone(),
             config: self.config_of(&sound.manifest),
             log: Arc::new(GuestLog::new(service, &revision, limits.log_bytes_per_second)),
             slots: self.slots.clone(),

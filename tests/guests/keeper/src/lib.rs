@@ -1,7 +1,14 @@
 //! Keeps values, in every way there is. The bucket `own` is that of the
 //! service.
 
+use std::fs;
+
 use picolet_sdk::prelude::*;
+
+#[derive(Deserialize)]
+struct File {
+    path: String,
+}
 
 fn bucket(name: &str) -> Bucket {
     if name == "own" { Bucket::own() } else { Bucket::shared(name) }
@@ -84,6 +91,19 @@ mod keeper {
             found += usize::from(value.is_some());
         }
         Ok(found.to_string())
+    }
+
+    #[get("/file")]
+    async fn read_file(Query(File { path }): Query<File>) -> Result<String, Fault> {
+        fs::read_to_string(&path).map_err(|error| Fault::not_found(error.to_string()))
+    }
+
+    #[put("/file")]
+    async fn write_file(
+        Query(File { path }): Query<File>,
+        Text(text): Text,
+    ) -> Result<(), Fault> {
+        fs::write(&path, text).map_err(|error| Fault::forbidden(error.to_string()))
     }
 
     #[get("/config/{key}", name = "config")]
