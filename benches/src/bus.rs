@@ -120,7 +120,7 @@ impl Hosts {
             let name = numbered(service);
             let is_stuck = stuck == Some(service);
             let manifest =
-                if is_stuck { format!("{LIMITS}\n[env]\nSTUCK = \"1\"") } else { LIMITS.into() };
+                if is_stuck { format!("{LIMITS}\n[config]\nstuck = true") } else { LIMITS.into() };
             put(folder.path(), &name, &replaced(&module, &numbered(0), &name), &manifest)?;
         }
         let (host, _) = Spawned::start(folder.path(), &state(), Cores::One(SERVER_CORE), PATIENCE)?;

@@ -289,6 +289,29 @@ async fn an_event_over_the_limit_is_refused() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_stuck_holds_up_nobody() {
+    let mut module = guest("hears");
+    for at in 0..module.len() - 10 {
+        if module[at..].starts_with(b"hears-0000") {
+            module[at..at + 10].copy_from_slice(b"hears-0001");
+        }
+    }
+    let folder = Folder::of(&["hears"]).with("hears.toml", "[config]\nstuck = true");
+    let host = Host::over(folder.with("well.wasm", module)).await;
+    let mut reader = Reader::of(&host, "subject=took").await;
+    for _ in 0..50 {
+        assert_eq!(publish(&host, "timed", "0").await, 2);
+    }
+    for _ in 0..50 {
+        assert_eq!(reader.data().await["publisher"], "hears-0001");
+    }
+    let stuck = host.admin("GET", "/admin/v1/services/hears-0000", "").await;
+    let stuck = &json(&stuck, 200)["events"];
+    // One is out, and the others follow it.
+    assert_eq!((&stuck["heard"], &stuck["waiting"]), (&json!(0), &json!(49)));
+}
+
+#[tokio::test]
 async fn a_publisher_that_is_faster_than_everybody_is_not_held_up() {
     let host = events_host("[limits]\nevents = 100\ncpu_ms = 20000").await;
     assert_eq!(host.post_json("/bus/count/8/200", "").await.status, 204);

@@ -1,10 +1,7 @@
 //! Hears, under a name that whoever deploys it may number: `hears-0000`, with
 //! another number in all places where that text stands.
 
-use std::{
-    env,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use picolet_sdk::prelude::*;
 
@@ -30,7 +27,7 @@ mod hears {
     /// stuck, when it was deployed to be.
     #[on("timed")]
     async fn timed(Text(sent_us): Text) -> Result<(), Fault> {
-        if env::var("STUCK").is_ok() {
+        if config("stuck").is_some() {
             sleep(Duration::from_secs(3_600)).await;
         }
         let sent_us: u128 = sent_us.parse().unwrap_or_default();

@@ -35,9 +35,7 @@ mod keeper {
     }
 
     #[post("/add/{bucket}/{key}/{delta}")]
-    async fn add(
-        Path((name, key, delta)): Path<(String, String, i64)>,
-    ) -> Result<String, Fault> {
+    async fn add(Path((name, key, delta)): Path<(String, String, i64)>) -> Result<String, Fault> {
         Ok(bucket(&name).add(&key, delta).await?.to_string())
     }
 
@@ -99,10 +97,7 @@ mod keeper {
     }
 
     #[put("/file")]
-    async fn write_file(
-        Query(File { path }): Query<File>,
-        Text(text): Text,
-    ) -> Result<(), Fault> {
+    async fn write_file(Query(File { path }): Query<File>, Text(text): Text) -> Result<(), Fault> {
         fs::write(&path, text).map_err(|error| Fault::forbidden(error.to_string()))
     }
 
