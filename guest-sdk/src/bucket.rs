@@ -282,11 +282,3 @@ impl<T: DeserializeOwned> FromValue for Json<T> {
 fn unreadable(why: &str) -> Fault {
     Fault::new(500, "bad-value", format!("the value under the key is something else: {why}"))
 }
-
-/// The value of a key of the configuration: `[config]` of the manifest, or of
-/// the settings of the host.
-///
-/// In native tests it is what `testing::configure` was given.
-pub fn config(key: &str) -> Option<String> {
-    host::config(key)
-}

@@ -35,6 +35,7 @@ mod body;
 mod bucket;
 mod call;
 mod client;
+mod config;
 mod context;
 mod cookies;
 mod directory;
@@ -66,8 +67,9 @@ pub use crate::payload::MsgPack;
 pub use crate::payload::Protobuf;
 pub use crate::{
     body::{Body, BodyWriter},
-    bucket::{Bucket, FromValue, Swapped, ToValue, Versioned, config},
+    bucket::{Bucket, FromValue, Swapped, ToValue, Versioned},
     client::{Call, Client, ClientResponse, IntoParams, client},
+    config::{Secret, config, secret},
     context::Context,
     cookies::{Cookie, Cookies, SameSite},
     directory::{DirectoryChange, Endpoint, EndpointState, Entry, directory, directory_changes},
@@ -97,9 +99,9 @@ pub mod prelude {
         Body, BodyWriter, Bucket, BusEvent, Bytes, Call, Client, ClientResponse, Context, Cookie,
         Cookies, DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Form,
         FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel, Path, Query, Request,
-        Response, ResponsePart, SameSite, Session, Sse, StatusCode, Swapped, Text, TryJoin,
+        Response, ResponsePart, SameSite, Secret, Session, Sse, StatusCode, Swapped, Text, TryJoin,
         Versioned, after, before, client, config, contract, delete, directory, directory_changes,
-        get, join_all, on, patch, post, publish, put, service, sleep, try_join_all,
+        get, join_all, on, patch, post, publish, put, secret, service, sleep, try_join_all,
     };
 }
 

@@ -43,6 +43,7 @@ mod record;
 mod registry;
 mod route;
 mod sealed;
+mod secret;
 mod selector;
 mod settings;
 mod subject;

@@ -51,6 +51,8 @@ pub(crate) enum Refusal {
     Manifest(Vec<Complaint>),
     #[error("grants.files: folder {folder} {why}")]
     Folder { folder: String, why: &'static str },
+    #[error("secret {name}: {why}")]
+    Secret { name: String, why: String },
     #[error(transparent)]
     Verify(#[from] verify::VerifyError),
     #[error(transparent)]

@@ -6,6 +6,7 @@ use crate::keys::{Complaint, Keys, show};
 use crate::limits::{CONCURRENCY, ModuleLimits};
 use crate::name::Name;
 use crate::route::{Pattern, Verb, check_root};
+use crate::secret::SecretSource;
 use crate::subject::SubjectPattern;
 use crate::traffic;
 use crate::withdraw::Rule;
@@ -36,6 +37,8 @@ pub(crate) struct Manifest {
     pub(crate) files: Vec<FileGrant>,
     /// What `wasi:config` gives it.
     pub(crate) config: BTreeMap<String, String>,
+    /// Where its secrets are.
+    pub(crate) secrets: BTreeMap<String, SecretSource>,
     pub isolation: Isolation,
     /// What it weighs beside other versions of its service.
     pub(crate) traffic: u32,
@@ -82,6 +85,7 @@ impl Default for Manifest {
             buckets: Vec::new(),
             files: Vec::new(),
             config: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             isolation: Isolation::Kept,
             traffic: traffic::USUAL,
             withdraw: None,
@@ -123,6 +127,7 @@ impl Manifest {
             buckets: keys.list("grants.buckets", BucketGrant::parse).unwrap_or_default(),
             files: keys.list("grants.files", FileGrant::parse).unwrap_or_default(),
             config: keys.texts_below("config"),
+            secrets: SecretSource::read_all(&mut keys),
             isolation: keys.take("isolation", isolation).unwrap_or(usual.isolation),
             traffic,
             withdraw: read_withdraw(&mut keys),
@@ -134,6 +139,9 @@ impl Manifest {
         if manifest.isolation == Isolation::Call && manifest.limits.calls_per_instance != 1 {
             let text = "isolation \"call\" gives every call an instance of its own".to_owned();
             keys.add_complaint(CALLS_PER_INSTANCE, text);
+        }
+        for name in manifest.secrets.keys().filter(|name| manifest.config.contains_key(*name)) {
+            keys.add_complaint(&format!("secrets.{name}"), "is in [config], too".to_owned());
         }
         refuse_what_is_not_offered(&mut keys);
         let complaints = keys.finish();
@@ -165,10 +173,6 @@ fn refuse_what_is_not_offered(keys: &mut Keys) {
                 Err("this version of the host does not offer it".to_owned())
             }
         });
-    }
-    for (name, _) in keys.below("secrets") {
-        let text = "this version of the host does not offer it".to_owned();
-        keys.add_complaint(&format!("secrets.{name}"), text);
     }
 }
 

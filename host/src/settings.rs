@@ -10,6 +10,7 @@ pub(crate) use external::External;
 use crate::balance::Strategy;
 use crate::keys::{Complaint, Keys, address, show};
 use crate::limits::{HostLimits, LeaseTimes};
+use crate::secret::Environment;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub(crate) log: LogSettings,
     /// What `wasi:config` gives every guest whose manifest says nothing else.
     pub(crate) config: BTreeMap<String, String>,
+    /// Where secrets of guests may be.
+    pub(crate) environment: Environment,
     pub(crate) limits: HostLimits,
     pub(crate) leases: LeaseTimes,
 }
@@ -93,6 +96,7 @@ impl Settings {
             },
             limits: read_limits(&mut keys),
             config: keys.texts_below("config"),
+            environment: Environment::default(),
             leases: read_leases(&mut keys),
             folder,
             listen,

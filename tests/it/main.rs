@@ -34,6 +34,7 @@ mod neighbours;
 mod new;
 mod registry;
 mod rollback;
+mod secrets;
 mod sessions;
 mod shared_instances;
 mod state;

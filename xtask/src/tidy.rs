@@ -20,6 +20,7 @@ const LAYERS: &[(&[&str], Peers)] = &[
             "declaration",
             "call",
             "block",
+            "secret",
             "settings",
             "travel",
             "window",

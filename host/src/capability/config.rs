@@ -1,10 +1,12 @@
-//! `wasi:config`: what the manifest and the settings say.
+//! `wasi:config`: what the manifest and the settings say, and the secrets of
+//! the guest, which are given to who asks for one by its name.
 
 use crate::engine::{State, configured};
 
 impl configured::Host for State {
     fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, configured::Error>> {
-        Ok(Ok(self.host.config.get(&key).cloned()))
+        let secret = self.host.secrets.get(&key).map(str::to_owned);
+        Ok(Ok(secret.or_else(|| self.host.config.get(&key).cloned())))
     }
 
     fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, configured::Error>> {

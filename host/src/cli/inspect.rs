@@ -5,15 +5,18 @@ use super::{Failure, print};
 use crate::declaration::{Method, Subscribed};
 use crate::engine::World;
 use crate::loader::{Inspection, inspect as load};
+use crate::secret::Environment;
 use serde_json::json;
 
 pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::failed)?;
     let program = std::env::current_exe().map_err(Failure::failed)?;
-    let inspection = runtime.block_on(load(&args.file, program)).map_err(|refusal| {
-        Failure::Failed(format!("{} is refused: {refusal}", args.file.display()))
-    })?;
+    let environment = Environment::new(std::env::vars());
+    let inspection =
+        runtime.block_on(load(&args.file, program, environment)).map_err(|refusal| {
+            Failure::Failed(format!("{} is refused: {refusal}", args.file.display()))
+        })?;
     if args.json {
         print_json(&inspection);
     } else {

@@ -4,6 +4,7 @@ use super::Failure;
 use super::args::ServeArgs;
 use crate::app::Host;
 use crate::keys::{Complaint, Keys};
+use crate::secret::Environment;
 use crate::settings::Settings;
 use crate::telemetry::start_log;
 use std::path::{Path, PathBuf};
@@ -79,9 +80,11 @@ fn settings(args: ServeArgs) -> Result<Settings, Failure> {
             keys.add(key, Value::String(value), flag);
         }
     }
-    Settings::check(args.folder, keys).map_err(|complaints: Vec<Complaint>| {
+    let environment = Environment::new(std::env::vars());
+    let settings = Settings::check(args.folder, keys).map_err(|complaints: Vec<Complaint>| {
         Failure::Usage(complaints.iter().map(ToString::to_string).collect())
-    })
+    })?;
+    Ok(Settings { environment, ..settings })
 }
 
 fn settings_file(args: &ServeArgs) -> Result<Option<PathBuf>, Failure> {

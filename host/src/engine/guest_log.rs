@@ -1,6 +1,7 @@
 //! What a guest prints: one log line per line, bounded per second.
 
 use crate::call::RequestId;
+use crate::secret::Secrets;
 use bytes::Bytes;
 use std::io;
 use std::pin::Pin;
@@ -23,6 +24,8 @@ pub(crate) struct GuestLog {
     service: String,
     revision: String,
     bytes_per_second: u64,
+    /// What is not to be seen in it.
+    secrets: Arc<Secrets>,
     budget: Mutex<Budget>,
 }
 
@@ -34,12 +37,18 @@ struct Budget {
 }
 
 impl GuestLog {
-    pub(crate) fn new(service: &str, revision: &str, bytes_per_second: u64) -> Self {
+    pub(crate) fn new(
+        service: &str,
+        revision: &str,
+        bytes_per_second: u64,
+        secrets: Arc<Secrets>,
+    ) -> Self {
         let budget = Budget { second: Instant::now(), spent: 0, dropped: 0 };
         Self {
             service: service.to_owned(),
             revision: revision.to_owned(),
             bytes_per_second,
+            secrets,
             budget: Mutex::new(budget),
         }
     }
@@ -62,6 +71,7 @@ impl GuestLog {
             warn!(%service, %revision, bytes = dropped, "guest printed more than its limit, dropped");
         }
         let Current { request_id, trace_id } = current;
+        let line = self.secrets.redact(line);
         info!(target: "guest", %service, %revision, request_id, trace_id, stream, "{line}");
     }
 
@@ -202,7 +212,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_cut_and_counted() {
-        let log = GuestLog::new("calc", "r", 10);
+        let log = GuestLog::new("calc", "r", 10, Arc::default());
         assert_eq!(log.spend(8), Ok(0));
         assert_eq!(log.spend(8), Err(()));
         assert_eq!(log.spend(8), Err(()));
@@ -212,7 +222,7 @@ mod tests {
 
     #[test]
     fn lines_are_put_together_from_pieces() {
-        let log = Arc::new(GuestLog::new("calc", "r", 1_000));
+        let log = Arc::new(GuestLog::new("calc", "r", 1_000, Arc::default()));
         let output = log.output("stdout", &Arc::default());
         output.take(b"one\ntw");
         output.take(b"o");

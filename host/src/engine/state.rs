@@ -12,6 +12,7 @@ use crate::bus::Bus;
 use crate::call::{Answer, CallContext, EndpointEvent, Hop, Neighbours};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
+use crate::secret::Secrets;
 use crate::subject::SubjectPattern;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
@@ -45,6 +46,7 @@ pub(crate) struct GuestHost {
     pub(crate) bucket_accesses: Option<BucketAccesses>,
     pub(crate) config: BTreeMap<String, String>,
     pub(crate) folders: Vec<GuestFolder>,
+    pub(crate) secrets: Arc<Secrets>,
     pub(crate) log: Arc<GuestLog>,
     pub(crate) slots: Arc<Slots>,
     pub(crate) pulse: Arc<Pulse>,

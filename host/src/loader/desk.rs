@@ -153,6 +153,7 @@ impl Loader {
             bus: tools.bus,
             buckets: tools.buckets,
             config: settings.config.clone(),
+            environment: settings.environment.clone(),
             slots: tools.slots,
             crew: tools.crew,
             jobs: Lane::new(JOBS_AT_ONCE),

@@ -4,6 +4,7 @@
 use super::Refusal;
 use super::settle::Look;
 use crate::name::Name;
+use crate::secret::SECRET_BYTES_MAX;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use zeroize::Zeroizing;
 
 /// The folder that is watched.
 #[derive(Clone, Debug)]
@@ -144,6 +146,20 @@ impl Folder {
             return Err(refused("leads out of the watched folder by a link"));
         }
         Ok(found)
+    }
+
+    /// A text that a manifest names; here or, by an absolute path, elsewhere.
+    pub(super) fn read_secret(&self, file: &str) -> Result<Zeroizing<String>, String> {
+        let path = self.path.join(file);
+        let refused = |why: String| format!("file {file} cannot be read: {why}");
+        let opened = fs::File::open(&path).map_err(|error| refused(error.to_string()))?;
+        if !opened.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            return Err(refused("it is no regular file".to_owned()));
+        }
+        let mut text = Zeroizing::new(String::with_capacity(SECRET_BYTES_MAX + 3));
+        let mut some = opened.take(SECRET_BYTES_MAX as u64 + 3);
+        some.read_to_string(&mut text).map_err(|error| refused(error.to_string()))?;
+        Ok(text)
     }
 
     fn read_file(&self, file: &str, bytes_max: u64) -> Result<Vec<u8>, Refusal> {

@@ -15,6 +15,7 @@ use crate::fault::Fault;
 use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::pool::Service;
+use crate::secret::Environment;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -31,7 +32,11 @@ pub(crate) struct Inspection {
 }
 
 /// Loads a file; `program` is the binary that becomes the compiler.
-pub(crate) async fn inspect(path: &Path, program: PathBuf) -> Result<Inspection, Refusal> {
+pub(crate) async fn inspect(
+    path: &Path,
+    program: PathBuf,
+    environment: Environment,
+) -> Result<Inspection, Refusal> {
     let limits = HostLimits::DEFAULT;
     let compiler =
         Compiler { program, ms_max: limits.compile_ms_max, mib_max: limits.compile_mib_max };
@@ -55,6 +60,7 @@ pub(crate) async fn inspect(path: &Path, program: PathBuf) -> Result<Inspection,
         bus: Arc::new(LocalBus::default()),
         buckets: Buckets::nowhere(),
         config: BTreeMap::new(),
+        environment,
         slots: Slots::new(limits.instances_max),
         crew: Crew::default(),
         jobs: Lane::new(1),

@@ -21,9 +21,11 @@ use crate::limits::HostLimits;
 use crate::manifest::{CALLS_PER_INSTANCE, Manifest};
 use crate::name::Name;
 use crate::pool::{Parts, Service};
+use crate::secret::{Environment, SecretSource, Secrets};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
+use zeroize::Zeroizing;
 
 /// What loading needs.
 pub(super) struct Workshop {
@@ -35,6 +37,8 @@ pub(super) struct Workshop {
     pub(super) neighbours: Arc<dyn Neighbours>,
     pub(super) bus: Arc<dyn Bus>,
     pub(super) buckets: Buckets,
+    /// Where secrets may be.
+    pub(super) environment: Environment,
     /// For guests whose manifest says nothing else.
     pub(super) config: BTreeMap<String, String>,
     pub(super) slots: Arc<Slots>,
@@ -66,6 +70,7 @@ pub(super) struct Sound {
     manifest: Manifest,
     verified: Verified,
     folders: Vec<GuestFolder>,
+    secrets: Arc<Secrets>,
 }
 
 /// What a revision is made from, unchecked.
@@ -219,7 +224,28 @@ impl Workshop {
             Ok(GuestFolder { path, guest_path: grant.guest_path(), may_write: grant.may_write })
         };
         let folders: Result<_, Refusal> = manifest.files.iter().map(find).collect();
-        Ok(Sound { module, digest, file, text, manifest, verified, folders: folders? })
+        let (folders, secrets) = (folders?, Arc::new(self.find_secrets(&manifest)?));
+        Ok(Sound { module, digest, file, text, manifest, verified, folders, secrets })
+    }
+
+    /// What the secrets of a manifest are now.
+    fn find_secrets(&self, manifest: &Manifest) -> Result<Secrets, Refusal> {
+        let mut secrets = Secrets::default();
+        for (name, source) in &manifest.secrets {
+            let refused = |why| Refusal::Secret { name: name.clone(), why };
+            let text = match source {
+                SecretSource::File(file) => self.folder.read_secret(file).map_err(refused)?,
+                SecretSource::Variable(variable) => match self.environment.get(variable) {
+                    Some(text) => Zeroizing::new(text.to_owned()),
+                    None => {
+                        let why = format!("the host was started without {variable}");
+                        return Err(refused(why));
+                    }
+                },
+            };
+            secrets.add(name, &text).map_err(|why| refused(why.to_owned()))?;
+        }
+        Ok(secrets)
     }
 
     async fn describe(&self, compiled: &Compiled, sound: &Sound) -> Result<Declaration, Refusal> {
@@ -259,8 +285,14 @@ impl Workshop {
             buckets: self.buckets.clone(),
             bucket_accesses: accesses,
             folders: sound.folders.clone(),
+            secrets: sound.secrets.clone(),
             config: self.config_of(&sound.manifest),
-            log: Arc::new(GuestLog::new(service, &revision, limits.log_bytes_per_second)),
+            log: Arc::new(GuestLog::new(
+                service,
+                &revision,
+                limits.log_bytes_per_second,
+                sound.secrets.clone(),
+            )),
             slots: self.slots.clone(),
             pulse: self.engine.pulse(),
             background: self.engine.background(),

@@ -13,6 +13,7 @@ pub(crate) struct Launch {
     folder: Folder,
     state: PathBuf,
     is_state_shared: bool,
+    variables: Vec<(&'static str, &'static str)>,
     /// Of the largest file it may write, in KiB.
     file_kib_max: Option<u32>,
 }
@@ -21,7 +22,7 @@ impl Launch {
     /// Over this folder, sharing compiled code with the other tests.
     pub(crate) fn over(folder: Folder) -> Self {
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("state");
-        Self { folder, state, is_state_shared: true, file_kib_max: None }
+        Self { folder, state, is_state_shared: true, variables: Vec::new(), file_kib_max: None }
     }
 
     /// With nothing compiled before.
@@ -35,6 +36,12 @@ impl Launch {
     pub(crate) fn state_at(mut self, state: PathBuf) -> Self {
         self.state = state;
         self.is_state_shared = false;
+        self
+    }
+
+    /// With one more variable in its environment.
+    pub(crate) fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
         self
     }
 
@@ -68,6 +75,7 @@ impl Launch {
             command.env("PICOLET_LIMITS__REVISIONS_MIB_MAX", "0");
         }
         command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.envs(self.variables);
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the host starts");
         let log = Log::follow(child.stderr.take().expect("stderr is piped"));

@@ -106,6 +106,21 @@ mod keeper {
         config(&key)
     }
 
+    /// Prints a secret in every way there is.
+    #[post("/print/{name}")]
+    #[allow(clippy::print_stdout, clippy::print_stderr, reason = "what it is for")]
+    async fn print(Path(name): Path<String>) -> Option<String> {
+        let secret = secret(&name)?;
+        println!("the secret is {}, or {secret:?}", secret.expose());
+        eprintln!("{0}{0} twice", secret.expose());
+        Some(secret.expose().to_owned())
+    }
+
+    #[get("/wasi/config")]
+    async fn wasi_config() -> Result<String, Fault> {
+        wasi::config()
+    }
+
     #[get("/wasi/get/{bucket}/{key}")]
     async fn wasi_get(Path((name, key)): Path<(String, String)>) -> Result<Option<String>, Fault> {
         wasi::get(&name, &key)
@@ -135,12 +150,20 @@ mod keeper {
 #[cfg(target_family = "wasm")]
 mod wasi {
     use picolet_sdk::{
-        __private::abi::bindings::wasi::keyvalue::{
-            atomics, batch,
-            store::{self, Bucket, Error},
+        __private::abi::bindings::wasi::{
+            config::store as configured,
+            keyvalue::{
+                atomics, batch,
+                store::{self, Bucket, Error},
+            },
         },
         Fault,
     };
+
+    pub(super) fn config() -> Result<String, Fault> {
+        let pairs = configured::get_all().unwrap_or_default();
+        Ok(pairs.iter().map(|(name, value)| format!("{name}={value}\n")).collect())
+    }
 
     fn open(name: &str) -> Result<Bucket, Fault> {
         store::open(if name == "own" { "default" } else { name }).map_err(fault)
@@ -205,6 +228,10 @@ mod wasi {
 
     fn nowhere<T>() -> Result<T, Fault> {
         Err(Fault::unavailable("there is no wasi:keyvalue in native tests"))
+    }
+
+    pub(super) fn config() -> Result<String, Fault> {
+        nowhere()
     }
 
     pub(super) fn get(_: &str, _: &str) -> Result<Option<String>, Fault> {
