@@ -210,10 +210,11 @@ impl BucketAccesses {
 impl BucketAccess {
     /// Whether it may be changed.
     pub(crate) fn check_write(&self) -> Result<(), StateError> {
+        let (BucketName::Own(name) | BucketName::Shared(name)) = &self.name;
         if self.may_write {
             return Ok(());
         }
-        Err(StateError::NotGranted(self.name.to_string().split_off(2), " for writing"))
+        Err(StateError::NotGranted(name.to_string(), " for writing"))
     }
 }
 

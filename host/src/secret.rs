@@ -29,6 +29,9 @@ pub(crate) struct Environment(BTreeMap<String, String>);
 /// Bytes of one secret.
 pub(crate) const SECRET_BYTES_MAX: usize = 64 << 10;
 
+/// A line of a secret that is shorter tells nothing: a brace, or its end.
+const TELLING_BYTES: usize = 4;
+
 /// What stands in the place of a secret.
 const REDACTED: &str = "[redacted]";
 
@@ -79,12 +82,15 @@ impl Secrets {
         self.0.get(name).map(|secret| secret.as_str())
     }
 
-    /// A text without any of them.
-    pub(crate) fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut redacted = Cow::Borrowed(text);
+    /// A line without any of them, nor a line of one that has several.
+    pub(crate) fn redact<'t>(&self, line: &'t str) -> Cow<'t, str> {
+        let mut redacted = Cow::Borrowed(line);
         for secret in self.0.values() {
-            if redacted.contains(secret.as_str()) {
-                redacted = Cow::Owned(redacted.replace(secret.as_str(), REDACTED));
+            let is_telling = |part: &&str| !secret.contains('\n') || TELLING_BYTES <= part.len();
+            for part in secret.lines().filter(is_telling) {
+                if redacted.contains(part) {
+                    redacted = Cow::Owned(redacted.replace(part, REDACTED));
+                }
             }
         }
         redacted
@@ -148,8 +154,11 @@ mod tests {
         assert_eq!(secrets.add("none", "\n"), Err("is empty"));
         assert_eq!(secrets.get("key"), Some("s3cret"));
         assert_eq!(secrets.redact("a s3cret token"), "a [redacted] [redacted]");
+        secrets.add("pem", "-----BEGIN KEY-----\r\nbGluZTE=\n}\nbGluZTI=\n").unwrap();
+        assert_eq!(secrets.redact("bGluZTE="), "[redacted]");
+        assert_eq!(secrets.redact("-----BEGIN KEY-----, } bGluZTI="), "[redacted], } [redacted]");
         assert!(matches!(secrets.redact("nothing"), Cow::Borrowed("nothing")));
-        assert_eq!(format!("{secrets:?}"), "{\"key\", \"other\"}");
+        assert_eq!(format!("{secrets:?}"), "{\"key\", \"other\", \"pem\"}");
         let environment = Environment::new([("A".to_owned(), "s3cret".to_owned())].into_iter());
         assert_eq!(environment.get("A"), Some("s3cret"));
         assert_eq!(format!("{environment:?}"), "Environment(1)");

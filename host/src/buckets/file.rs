@@ -6,7 +6,9 @@ use super::layout::{
 };
 use crate::bucket::Versioned;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError};
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -50,13 +52,10 @@ impl StateFile {
     }
 
     fn open_and_count(path: &Path) -> Result<(Self, Census), FileError> {
-        let is_new = !path.exists();
-        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path)?;
-        if is_new {
-            restrict(path).map_err(FileError::Io)?;
-            initialize(&database).map_err(damaged)?;
+        if !path.exists() {
+            make(path)?;
         }
-        let file = Self(database);
+        let file = Self(Database::builder().set_cache_size(CACHE_BYTES).open(path)?);
         let census = file.count().map_err(damaged)?;
         Ok((file, census.ok_or(FileError::OtherVersion)?))
     }
@@ -144,12 +143,30 @@ impl StateFile {
     }
 }
 
-/// A file that nobody else reads, and that is there after a power cut.
-fn restrict(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    let folder = path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned);
-    std::fs::File::open(folder)?.sync_all()
+/// Makes a file that nobody else reads, with all its tables. It gets its name
+/// when it is whole, so that there is never half of one.
+fn make(path: &Path) -> Result<(), FileError> {
+    let part = part(path);
+    let _ = fs::remove_file(&part);
+    let made = Database::create(&part)?;
+    fs::set_permissions(&part, Permissions::from_mode(0o600)).map_err(FileError::Io)?;
+    initialize(&made).map_err(damaged)?;
+    drop(made);
+    let named = match fs::hard_link(&part, path) {
+        // Another host was first.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        named => named,
+    };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    named
+        .and_then(|()| fs::remove_file(&part))
+        .and_then(|()| fs::File::open(folder)?.sync_all())
+        .map_err(FileError::Io)
+}
+
+/// What a file is called by this process until it is whole.
+fn part(path: &Path) -> PathBuf {
+    path.with_extension(format!("{}.part", std::process::id()))
 }
 
 fn initialize(database: &Database) -> Result<(), redb::Error> {

@@ -217,6 +217,19 @@ async fn a_file_that_is_none_or_of_another_format_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn what_was_left_of_making_a_file_is_in_nobodys_way() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join(FILE);
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    std::fs::write(&part, b"half of one").unwrap();
+    let buckets = open(&folder);
+    assert_eq!(set(&buckets, "k", "v").await, Ok(Changed::Written(1)));
+    assert!(!part.exists());
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
 async fn who_has_no_file_to_write_to_is_told_and_served_again() {
     let folder = TempDir::new().unwrap();
     let first = open(&folder);

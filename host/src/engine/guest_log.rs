@@ -71,7 +71,6 @@ impl GuestLog {
             warn!(%service, %revision, bytes = dropped, "guest printed more than its limit, dropped");
         }
         let Current { request_id, trace_id } = current;
-        let line = self.secrets.redact(line);
         info!(target: "guest", %service, %revision, request_id, trace_id, stream, "{line}");
     }
 
@@ -142,7 +141,10 @@ impl Output {
 
     fn flush_line(&self, line: &mut Vec<u8>) {
         let current = self.current.render();
-        for part in line.chunks(LINE_BYTES_MAX) {
+        let text = String::from_utf8_lossy(line);
+        // Before it is cut.
+        let redacted = self.log.secrets.redact(&text);
+        for part in redacted.as_bytes().chunks(LINE_BYTES_MAX) {
             self.log.line(self.stream, &current, part);
         }
         line.clear();
