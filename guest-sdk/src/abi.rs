@@ -14,6 +14,9 @@ use self::bindings::{
     exports::picolet::service::service as exported,
     listener::exports::picolet::service::events,
     picolet::service::{bus, client as wit_client, prompt, types as wit},
+    starter::exports::picolet::service::start,
+    stopper::exports::picolet::service::stop,
+    timed::exports::picolet::service::timers,
     wasi::clocks::monotonic_clock,
     wit_future, wit_stream,
 };
@@ -22,7 +25,9 @@ use crate::{
     body::{Incoming, Kind},
     call,
     head::Head,
-    service::{Declaration, Listener, Service, Subscription},
+    service::{
+        Declaration, Listener, Schedule, Service, Starter, Stopper, Subscription, Timed, Timer,
+    },
 };
 
 /// The runtime of the bindings, with our own tasks.
@@ -45,10 +50,7 @@ impl<S: Service> exported::Guest for Adapter<S> {
     }
 
     async fn handle(method: u32, request: wit::Request) -> Result<wit::Response, wit::Fault> {
-        call::enter(request.call);
-        let (head, body) = (Head::new(request.head), request.body.into());
-        let mut request = Request::from_host(request.call, head, body);
-        match S::handle(method, &mut request).await {
+        match S::handle(method, &mut entered(request)).await {
             Ok(response) => Ok(response.into()),
             Err(fault) => Err(fault.into()),
         }
@@ -61,10 +63,50 @@ impl<S: Listener> events::Guest for Adapter<S> {
     }
 
     async fn hear(subscription: u32, event: wit::Request) -> Result<(), wit::Fault> {
-        call::enter(event.call);
-        let (head, body) = (Head::new(event.head), event.body.into());
-        let mut event = Request::from_host(event.call, head, body);
-        S::hear(subscription, &mut event).await.map_err(Into::into)
+        S::hear(subscription, &mut entered(event)).await.map_err(Into::into)
+    }
+}
+
+impl<S: Timed> timers::Guest for Adapter<S> {
+    fn timers() -> Vec<timers::Timer> {
+        S::TIMERS.iter().map(Into::into).collect()
+    }
+
+    async fn fire(timer: u32, event: wit::Request) -> Result<(), wit::Fault> {
+        S::fire(timer, &mut entered(event)).await.map_err(Into::into)
+    }
+}
+
+impl<S: Starter> start::Guest for Adapter<S> {
+    async fn start(event: wit::Request) -> Result<(), wit::Fault> {
+        S::start(&mut entered(event)).await.map_err(Into::into)
+    }
+}
+
+impl<S: Stopper> stop::Guest for Adapter<S> {
+    async fn stop(event: wit::Request) -> Result<(), wit::Fault> {
+        S::stop(&mut entered(event)).await.map_err(Into::into)
+    }
+}
+
+/// A call that has come in.
+fn entered(request: wit::Request) -> Request {
+    call::enter(request.call);
+    let (head, body) = (Head::new(request.head), request.body.into());
+    Request::from_host(request.call, head, body)
+}
+
+impl From<&Timer> for timers::Timer {
+    fn from(timer: &Timer) -> Self {
+        Self {
+            name: timer.name.into(),
+            schedule: match timer.schedule {
+                Schedule::EveryMs(ms) => timers::Schedule::EveryMs(ms),
+                Schedule::Cron(pattern) => timers::Schedule::Cron(pattern.into()),
+            },
+            overlap: timer.overlap,
+            description: timer.description.into(),
+        }
     }
 }
 

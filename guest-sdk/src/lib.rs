@@ -46,6 +46,7 @@ mod head;
 mod headers;
 mod join;
 mod json;
+mod lifecycle;
 mod payload;
 mod request;
 mod response;
@@ -59,7 +60,9 @@ pub mod testing;
 mod text;
 pub mod typed;
 
-pub use picolet_sdk_macros::{after, before, contract, delete, get, on, patch, post, put, service};
+pub use picolet_sdk_macros::{
+    after, before, contract, cron, delete, every, get, on, patch, post, put, service, start, stop,
+};
 
 #[cfg(feature = "msgpack")]
 pub use crate::payload::MsgPack;
@@ -78,6 +81,7 @@ pub use crate::{
     fault::Fault,
     headers::Headers,
     join::{Join, TryJoin, join_all, try_join_all},
+    lifecycle::{StartCause, StopCause, Tick},
     payload::{Bytes, Form, Html, Json, Text},
     request::Request,
     response::{IntoResponse, Response, ResponsePart},
@@ -99,9 +103,10 @@ pub mod prelude {
         Body, BodyWriter, Bucket, BusEvent, Bytes, Call, Client, ClientResponse, Context, Cookie,
         Cookies, DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Form,
         FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel, Path, Query, Request,
-        Response, ResponsePart, SameSite, Secret, Session, Sse, StatusCode, Swapped, Text, TryJoin,
-        Versioned, after, before, client, config, contract, delete, directory, directory_changes,
-        get, join_all, on, patch, post, publish, put, secret, service, sleep, try_join_all,
+        Response, ResponsePart, SameSite, Secret, Session, Sse, StartCause, StatusCode, StopCause,
+        Swapped, Text, Tick, TryJoin, Versioned, after, before, client, config, contract, cron,
+        delete, directory, directory_changes, every, get, join_all, on, patch, post, publish, put,
+        secret, service, sleep, start, stop, try_join_all,
     };
 }
 
@@ -113,9 +118,10 @@ pub mod __private {
     pub use crate::{
         Call, Client, Fault, FromRequest, Request, Response,
         service::{
-            Declaration, Listener, Method, Route, Service, Subscription, agree, begin, complete,
-            enter, extract, heard, keep, keep_listener, kept, no_such_method, no_such_subscription,
-            one_takes_the_body, proceed, put, respond, told,
+            Declaration, Listener, Method, Route, Schedule, Service, Starter, Stopper,
+            Subscription, Timed, Timer, agree, begin, complete, enter, extract, heard, keep,
+            keep_listener, keep_starter, keep_stopper, keep_timed, kept, no_such_method,
+            no_such_subscription, no_such_timer, one_takes_the_body, proceed, put, respond, told,
         },
     };
 }
@@ -150,6 +156,51 @@ macro_rules! __export_listener {
     };
 }
 
+/// Exports the timers of a service.
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_timed {
+    ($service:ty) => {
+        const _: () = {
+            type Exported = $crate::__private::abi::Adapter<$service>;
+            $crate::__private::abi::bindings::timed::export_timed!(
+                Exported with_types_in $crate::__private::abi::bindings::timed
+            );
+        };
+    };
+}
+
+/// Exports the start of a service.
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_starter {
+    ($service:ty) => {
+        const _: () = {
+            type Exported = $crate::__private::abi::Adapter<$service>;
+            $crate::__private::abi::bindings::starter::export_starter!(
+                Exported with_types_in $crate::__private::abi::bindings::starter
+            );
+        };
+    };
+}
+
+/// Exports the stop of a service.
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_stopper {
+    ($service:ty) => {
+        const _: () = {
+            type Exported = $crate::__private::abi::Adapter<$service>;
+            $crate::__private::abi::bindings::stopper::export_stopper!(
+                Exported with_types_in $crate::__private::abi::bindings::stopper
+            );
+        };
+    };
+}
+
 /// Exports nothing where there is no host.
 #[cfg(not(target_family = "wasm"))]
 #[doc(hidden)]
@@ -163,5 +214,29 @@ macro_rules! __export_service {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_listener {
+    ($service:ty) => {};
+}
+
+/// The same.
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_timed {
+    ($service:ty) => {};
+}
+
+/// The same.
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_starter {
+    ($service:ty) => {};
+}
+
+/// The same.
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_stopper {
     ($service:ty) => {};
 }

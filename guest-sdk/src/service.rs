@@ -69,6 +69,50 @@ pub struct Subscription {
     pub description: &'static str,
 }
 
+/// What `#[service]` implements beside [`Service`] when there is an `#[every]`
+/// or `#[cron]`.
+pub trait Timed: Service {
+    /// The timers; the indices are what [`fire`](Self::fire) is given.
+    const TIMERS: &'static [Timer];
+
+    /// Does what is due.
+    fn fire(timer: u32, event: &mut Request) -> impl Future<Output = Result<(), Fault>>;
+}
+
+/// Something to do from time to time.
+#[derive(Clone, Copy, Debug)]
+pub struct Timer {
+    /// For people and logs.
+    pub name: &'static str,
+    /// When.
+    pub schedule: Schedule,
+    /// Whether it is done although the time before has not ended.
+    pub overlap: bool,
+    /// What it does, for people.
+    pub description: &'static str,
+}
+
+/// When a timer fires.
+#[derive(Clone, Copy, Debug)]
+pub enum Schedule {
+    /// Every so many milliseconds.
+    EveryMs(u64),
+    /// At the times of a pattern, in UTC.
+    Cron(&'static str),
+}
+
+/// What `#[service]` implements beside [`Service`] when there is a `#[start]`.
+pub trait Starter: Service {
+    /// Does what is to be done before the first call.
+    fn start(event: &mut Request) -> impl Future<Output = Result<(), Fault>>;
+}
+
+/// What `#[service]` implements beside [`Service`] when there is a `#[stop]`.
+pub trait Stopper: Service {
+    /// Does what is to be done after the last call.
+    fn stop(event: &mut Request) -> impl Future<Output = Result<(), Fault>>;
+}
+
 /// A method as a contract has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
@@ -117,7 +161,7 @@ impl<E: Into<Fault>> Outcome for Result<(), E> {
 /// What a function may return that the host calls for its own sake: nothing, or
 /// a `Result` without a value.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be returned by a function that hears events",
+    message = "`{Self}` cannot be returned by a function that answers nobody",
     label = "neither `()` nor a `Result`",
     note = "return nothing, or `Result<(), Fault>`; nobody waits for an answer"
 )]
@@ -142,7 +186,7 @@ impl<E: Into<Fault>> Heard for Result<(), E> {
     }
 }
 
-/// Judges what a function returned that heard an event.
+/// Judges what a function returned that the host called for its own sake.
 pub fn heard<T: Heard>(outcome: T) -> Result<(), Fault> {
     outcome.into_result()
 }
@@ -173,6 +217,12 @@ pub fn enter<S: Service>(method: u32, request: &mut Request) {
 #[cold]
 pub fn no_such_subscription() -> Result<(), Fault> {
     Err(Fault::internal("the host has an event for a subscription that was not declared"))
+}
+
+/// The same for an index of a timer.
+#[cold]
+pub fn no_such_timer() -> Result<(), Fault> {
+    Err(Fault::internal("the host fired a timer that was not declared"))
 }
 
 /// The answer to an index that was never declared.
@@ -272,3 +322,12 @@ pub const fn keep<S: Service>() {}
 
 /// The same for its functions that hear events.
 pub const fn keep_listener<S: Listener>() {}
+
+/// The same for those that are called from time to time.
+pub const fn keep_timed<S: Timed>() {}
+
+/// The same for the one that is called first.
+pub const fn keep_starter<S: Starter>() {}
+
+/// The same for the one that is called last.
+pub const fn keep_stopper<S: Stopper>() {}

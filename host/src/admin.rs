@@ -23,6 +23,7 @@ use crate::live::Live;
 use crate::loader::Desk;
 use crate::publish::Snapshots;
 use crate::registry::Registry;
+use crate::timing::Timing;
 use ::http::StatusCode;
 use ::http::header::CONTENT_TYPE;
 use axum::Router;
@@ -46,6 +47,7 @@ pub(crate) struct Admin {
     pub(crate) watches: Watches,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) hearing: Hearing,
+    pub(crate) timing: Timing,
     pub(crate) buckets: Buckets,
     pub(crate) event_bytes_max: usize,
 }

@@ -12,6 +12,7 @@ use crate::crew::{Crew, Report};
 use crate::engine::{Cache, Compiler, Engine, Slots};
 use crate::hearing::Hearing;
 use crate::http::{Connections, Front, Ground, bind};
+use crate::limits::HOOK_MS;
 use crate::live::Live;
 use crate::loader::{Desk, Loader, Past, Tools};
 use crate::outbound::Outbound;
@@ -19,6 +20,7 @@ use crate::publish::published;
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::telemetry::Announcer;
+use crate::timing::Timing;
 use axum::serve::ListenerExt;
 use std::future::Future;
 use std::io;
@@ -38,11 +40,29 @@ pub struct Host {
     front: Arc<Front>,
     admin: Admin,
     loader: Loader,
-    /// Tasks that stop first: what begins work.
+    crews: Crews,
+    announcer: Announcer,
+}
+
+/// Whose tasks run in a host.
+#[derive(Default)]
+struct Crews {
+    /// Tasks that begin work.
     outer: Crew,
+    /// The loader, which ends when everything else of a service has.
+    loading: Crew,
     /// Tasks that finish what was begun.
     inner: Crew,
+}
+
+/// What a host is wired of, opened and started.
+struct Ready {
     announcer: Announcer,
+    engine: Arc<Engine>,
+    past: Arc<Past>,
+    buckets: Buckets,
+    cores: Arc<Cores>,
+    domain: String,
 }
 
 /// Why a host cannot be built.
@@ -70,21 +90,38 @@ impl Host {
         check_folder(&settings)?;
         let announcer = Announcer::stderr();
         let (listeners, admin_listener) = bind_all(&settings, &announcer)?;
-
-        let limits = settings.limits;
         let (engine, past) = open_engine(&settings, program)?;
         let buckets = open_buckets(&settings)?;
-        let (outer, inner) = (Crew::default(), Crew::default());
+        let cores = Arc::new(start_cores(settings.threads)?);
+        let domain = domain(&settings, &listeners);
+        let ready = Ready { announcer, engine, past, buckets, cores, domain };
+        Ok(Self::wire(settings, ready, listeners, admin_listener))
+    }
+
+    fn wire(
+        settings: Settings,
+        ready: Ready,
+        listeners: Vec<TcpListener>,
+        admin_listener: TcpListener,
+    ) -> Self {
+        let Ready { announcer, engine, past, buckets, cores, domain } = ready;
+        let (limits, crews) = (settings.limits, Crews::default());
+        let crew = crews.inner.clone();
         let outbound = Outbound::default();
         let registry = Registry::new(settings.leases, limits.records_max, outbound.clone());
         let (publisher, live) = published(Live::default());
         let locals = Box::new(live.clone());
         let client = Client::new(locals, registry.clone(), outbound, limits, settings.balance);
-        let (crew, cores) = (inner.clone(), Arc::new(start_cores(settings.threads)?));
         let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
         let hearing = Hearing::new(bus.clone(), live.clone(), crew.clone(), cores.clone());
-        let (of_front, calls) = (registry.clone(), client.clone());
-        let ground = Ground { live: live.clone(), registry: of_front, client: calls, crew, cores };
+        let timing = Timing::new(live.clone(), crew.clone(), cores.clone());
+        let ground = Ground {
+            live: live.clone(),
+            registry: registry.clone(),
+            client: client.clone(),
+            crew: crew.clone(),
+            cores,
+        };
         let front = Front::new(ground, limits);
         let tools = Tools {
             engine,
@@ -96,9 +133,10 @@ impl Host {
             bus: bus.clone(),
             buckets: buckets.clone(),
             hearing: hearing.clone(),
-            crew: inner.clone(),
+            timing: timing.clone(),
+            crew,
             announcer: announcer.clone(),
-            domain: domain(&settings, &listeners),
+            domain,
         };
         let (loader, desk): (Loader, Desk) = Loader::new(&settings, tools);
         let admin = Admin {
@@ -111,20 +149,11 @@ impl Host {
             watches: Watches::default(),
             bus,
             hearing,
+            timing,
             buckets,
             event_bytes_max: limits.event_bytes_max,
         };
-        Ok(Self {
-            settings,
-            listeners,
-            admin_listener,
-            front,
-            admin,
-            loader,
-            outer,
-            inner,
-            announcer,
-        })
+        Self { settings, listeners, admin_listener, front, admin, loader, crews, announcer }
     }
 
     /// The first address of services, and that of the admin side.
@@ -143,26 +172,27 @@ impl Host {
         hurry: impl Future<Output = ()>,
     ) -> Report {
         let limits = self.settings.limits;
+        let Crews { outer, loading, inner } = self.crews;
         let closing = watch::Sender::new(false);
         let connections = Arc::new(Connections::default());
         for listener in self.listeners {
             let (front, connections) = (self.front.clone(), connections.clone());
             let closing = closing.subscribe();
-            self.outer.hire("accept", |_| front.accept(listener, connections, closing));
+            outer.hire("accept", |_| front.accept(listener, connections, closing));
         }
         let front = self.front.clone();
-        self.outer.hire("watch", |stop| front.keep_watch(stop));
+        outer.hire("watch", |stop| front.keep_watch(stop));
         let registry = self.admin.registry.clone();
-        self.outer.hire("health checks", |stop| registry.keep_checking(stop));
+        outer.hire("health checks", |stop| registry.keep_checking(stop));
         for external in self.settings.external.clone() {
             let registry = self.admin.registry.clone();
-            self.outer.hire("external", |stop| registry.keep_external(external, stop));
+            outer.hire("external", |stop| registry.keep_external(external, stop));
         }
-        self.outer.hire("loader", |stop| self.loader.run(stop));
+        loading.hire("loader", |stop| self.loader.run(stop));
         let router = admin::router(self.admin, limits.admin_body_bytes_max);
         let (listener, admin_closing) = (self.admin_listener, closing.subscribe());
         let stall_ms = limits.write_stall_ms_max;
-        self.outer.hire("admin", |_| serve_admin(listener, router, stall_ms, admin_closing));
+        outer.hire("admin", |_| serve_admin(listener, router, stall_ms, admin_closing));
 
         let streams = self.front.streams.clone();
         stop.await;
@@ -173,25 +203,26 @@ impl Host {
         let draining = async {
             tokio::time::sleep(linger).await;
             closing.send_replace(true);
-            let inner = self.inner.disband(drain).await;
+            let of_inner = inner.disband(drain).await;
             // Every connection has ended, and with it its streams.
             streams.disband(Duration::ZERO).await;
-            let outer = self.outer.disband(ADMIN_GRACE).await;
-            (inner, outer)
+            let of_loading = loading.disband(STOPS_GRACE).await;
+            (of_inner, of_loading, outer.disband(ADMIN_GRACE).await)
         };
-        let (inner, outer) = tokio::select! {
+        let (inner, loading, outer) = tokio::select! {
             reports = draining => reports,
             () = hurry => {
                 info!("told twice to stop, cutting what still runs");
                 closing.send_replace(true);
                 streams.disband(Duration::ZERO).await;
-                (self.inner.disband(Duration::ZERO).await, self.outer.disband(Duration::ZERO).await)
+                let now = Duration::ZERO;
+                (inner.disband(now).await, loading.disband(now).await, outer.disband(now).await)
             }
         };
         self.announcer.say("stopped");
         Report {
-            finished: inner.finished + outer.finished,
-            panicked: inner.panicked + outer.panicked,
+            finished: inner.finished + loading.finished + outer.finished,
+            panicked: inner.panicked + loading.panicked + outer.panicked,
             cut_short: inner.cut_short,
         }
     }
@@ -254,6 +285,8 @@ fn start_cores(threads: usize) -> Result<Cores, BuildError> {
     Cores::start(count).map_err(BuildError::Threads)
 }
 
+/// What the loader gets until the last service has stopped; each is bounded.
+const STOPS_GRACE: Duration = Duration::from_millis(2 * *HOOK_MS.end());
 /// What the admin side gets to end its answers.
 const ADMIN_GRACE: Duration = Duration::from_millis(500);
 

@@ -41,6 +41,12 @@ pub(crate) enum Entrance {
     Method(u32),
     /// A subscription; that it was heard is all there is to answer.
     Subscription(u32),
+    /// A timer; it answers as little, and so do the others.
+    Timer(u32),
+    /// What a revision does before its first call.
+    Start,
+    /// What it does after its last one.
+    Stop,
 }
 
 /// Verb, target, headers and captured parameters.

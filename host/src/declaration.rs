@@ -1,5 +1,9 @@
 //! What a module declares: told by the module, checked once, believed after.
 
+mod timer;
+
+pub(crate) use timer::{RawSchedule, RawTimer, Timer, TimerError};
+
 use crate::limits::HostLimits;
 use crate::manifest::Manifest;
 use crate::name::{Name, NameError};
@@ -20,6 +24,9 @@ pub(crate) struct RawDeclaration {
     pub metadata: Vec<(String, String)>,
     pub methods: Vec<RawMethod>,
     pub subscriptions: Vec<RawSubscription>,
+    pub timers: Vec<RawTimer>,
+    pub starts: bool,
+    pub stops: bool,
 }
 
 /// A method as a module describes it, unchecked.
@@ -51,6 +58,11 @@ pub(crate) struct Declaration {
     pub metadata: Vec<(String, String)>,
     pub methods: Vec<Method>,
     pub subscriptions: Vec<Subscribed>,
+    pub timers: Vec<Timer>,
+    /// Whether it has something to do before its first call.
+    pub starts: bool,
+    /// Whether it has something to do after its last call.
+    pub stops: bool,
 }
 
 /// What a service wants to hear.
@@ -82,7 +94,7 @@ pub(crate) enum DeclarationError {
     Version(String),
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    #[error("declares no method and no subscription")]
+    #[error("declares no method, no subscription and no timer")]
     NoMethods,
     #[error("declares {count} methods, at most {max} are allowed")]
     TooManyMethods { count: usize, max: usize },
@@ -106,6 +118,8 @@ pub(crate) enum DeclarationError {
     NotGranted { name: Name, subject: SubjectPattern },
     #[error("declares {count} subscriptions, at most {max} are allowed")]
     TooManySubscriptions { count: usize, max: usize },
+    #[error(transparent)]
+    Timer(#[from] TimerError),
     #[error("metadata is over {0} bytes")]
     MetadataTooLarge(usize),
 }
@@ -133,6 +147,7 @@ impl Declaration {
         }
         check_texts(&raw)?;
         let subscriptions = subscribed(raw.subscriptions, manifest, max)?;
+        let timers = timer::check_all(raw.timers, max)?;
         let methods: Result<Vec<Method>, _> = raw.methods.into_iter().map(Method::check).collect();
         let declaration = Self {
             name,
@@ -142,6 +157,9 @@ impl Declaration {
             metadata: raw.metadata,
             methods: methods?,
             subscriptions,
+            timers,
+            starts: raw.starts,
+            stops: raw.stops,
         };
         declaration.check_methods()?;
         Ok(declaration)
@@ -182,13 +200,16 @@ impl Declaration {
             metadata: Vec::new(),
             methods,
             subscriptions: Vec::new(),
+            timers: Vec::new(),
+            starts: false,
+            stops: false,
         };
         declaration.check_methods()?;
         Ok(declaration)
     }
 
     fn check_methods(&self) -> Result<(), DeclarationError> {
-        if self.methods.is_empty() && self.subscriptions.is_empty() {
+        if self.methods.is_empty() && self.subscriptions.is_empty() && self.timers.is_empty() {
             return Err(DeclarationError::NoMethods);
         }
         let mut names = BTreeSet::new();
@@ -333,7 +354,8 @@ fn check_texts(raw: &RawDeclaration) -> Result<(), DeclarationError> {
     };
     let methods = raw.methods.iter().map(|method| method.description.len() + of(&method.metadata));
     let heard = raw.subscriptions.iter().map(|subscription| subscription.description.len());
-    let texts = methods.sum::<usize>() + heard.sum::<usize>();
+    let timed = raw.timers.iter().map(|timer| timer.description.len());
+    let texts = methods.sum::<usize>() + heard.sum::<usize>() + timed.sum::<usize>();
     let total = raw.description.len() + of(&raw.metadata) + texts;
     if TEXT_BYTES_MAX < total {
         return Err(DeclarationError::MetadataTooLarge(TEXT_BYTES_MAX));

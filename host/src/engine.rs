@@ -7,6 +7,7 @@ mod bindings;
 mod cache;
 mod compile;
 mod config;
+mod describe;
 mod drive;
 mod enter;
 mod exports;
@@ -44,7 +45,7 @@ pub(crate) use stream::{lift_body, lower, render, whole};
 pub(crate) use tier::Tier;
 
 use crate::background::Background;
-use crate::declaration::{RawDeclaration, RawMethod, RawSubscription};
+use crate::declaration::RawDeclaration;
 use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::lane::Lane;
@@ -212,16 +213,7 @@ impl Engine {
                 }
             };
             let declared = instance.describe().await;
-            let subscribed = match declared {
-                Ok(_) => instance.subscriptions().await,
-                Err(_) => Ok(Vec::new()),
-            };
             let refused = instance.memory_refused();
-            let declared = declared.and_then(|declared| {
-                let mut raw = RawDeclaration::from(declared);
-                raw.subscriptions = subscribed?.into_iter().map(RawSubscription::from).collect();
-                Ok(raw)
-            });
             declared.map_err(|error| describe_error(blueprint, &error, refused))
         };
         match tokio::time::timeout(time, describe).await {
@@ -273,33 +265,5 @@ fn describe_error(blueprint: &Blueprint, error: &wasmtime::Error, memory_refused
             format!("the guest trapped: {}", cause.split_whitespace().collect::<Vec<_>>().join(" "))
         }
         limit => limit.to_string(),
-    }
-}
-
-impl From<bindings::declared::Declaration> for RawDeclaration {
-    fn from(from: bindings::declared::Declaration) -> Self {
-        let method = |from: bindings::declared::Method| RawMethod {
-            name: from.name,
-            verb: from.verb,
-            pattern: from.pattern,
-            description: from.description,
-            metadata: from.metadata,
-        };
-        Self {
-            name: from.name,
-            version: from.version,
-            root: from.root,
-            description: from.description,
-            metadata: from.metadata,
-            methods: from.methods.into_iter().map(method).collect(),
-            subscriptions: Vec::new(),
-        }
-    }
-}
-
-impl From<bindings::events::Subscription> for RawSubscription {
-    fn from(from: bindings::events::Subscription) -> Self {
-        let bindings::events::Subscription { name, subject, group, description } = from;
-        Self { name, subject, group, description }
     }
 }

@@ -101,12 +101,17 @@ impl Gate {
     /// Lets in a call whose caller already holds a place here further up the
     /// chain; it takes none, so a circle of calls cannot wait for itself.
     pub(crate) fn admit_again(&self) -> Admission {
-        self.shared.again.fetch_add(1, SeqCst);
-        let permit = self.permit(false);
+        let permit = self.admit_beside();
         if self.shared.count.is_closed() {
             return Admission::Closing;
         }
         Admission::Granted(permit)
+    }
+
+    /// Lets in whoever comes before the first or after the last.
+    pub(crate) fn admit_beside(&self) -> Permit {
+        self.shared.again.fetch_add(1, SeqCst);
+        self.permit(false)
     }
 
     /// Turns everyone away from now on, those in line included.

@@ -138,6 +138,10 @@ pub(crate) struct ModuleLimits {
     pub wall_ms: u64,
     /// Time a call may take until its answer begins.
     pub first_byte_ms: u64,
+    /// Time a revision has before its first call.
+    pub start_ms: u64,
+    /// Time it has after its last call.
+    pub stop_ms: u64,
     /// Calls that run at once.
     pub concurrency: usize,
     /// Calls that wait for one of those places.
@@ -172,6 +176,8 @@ impl ModuleLimits {
         cpu_ms: 1_000,
         wall_ms: 30_000,
         first_byte_ms: 30_000,
+        start_ms: 10_000,
+        stop_ms: 5_000,
         concurrency: 64,
         queue: 128,
         queue_ms: 500,
@@ -206,6 +212,10 @@ impl ModuleLimits {
         Duration::from_millis(self.first_byte_ms)
     }
 }
+
+/// Milliseconds that a revision may be given before its first and after its last
+/// call.
+pub(crate) const HOOK_MS: RangeInclusive<u64> = 10..=60_000;
 
 /// Calls of one service that may run at once.
 pub(crate) const CONCURRENCY: RangeInclusive<u64> = 1..=1_024;

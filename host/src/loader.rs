@@ -23,6 +23,7 @@ pub(crate) use past::Past;
 use crate::declaration::DeclarationError;
 use crate::digest::Digest;
 use crate::engine::{EngineError, Tier};
+use crate::fault::Fault;
 use crate::keys::Complaint;
 use crate::live::Conflict;
 use crate::name::NameError;
@@ -59,6 +60,8 @@ pub(crate) enum Refusal {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Declaration(#[from] DeclarationError),
+    #[error("its start ended in a fault: {0}")]
+    Start(Fault),
     #[error("{over} is taken by {with}")]
     Conflict { over: String, with: String },
     #[error(

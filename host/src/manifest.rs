@@ -3,7 +3,7 @@
 use crate::bucket::BucketGrant;
 use crate::grant::FileGrant;
 use crate::keys::{Complaint, Keys, show};
-use crate::limits::{CONCURRENCY, ModuleLimits};
+use crate::limits::{CONCURRENCY, HOOK_MS, ModuleLimits};
 use crate::name::Name;
 use crate::route::{Pattern, Verb, check_root};
 use crate::secret::SecretSource;
@@ -182,6 +182,8 @@ fn read_limits(keys: &mut Keys, limits: &mut ModuleLimits) {
     keys.number("limits.cpu_ms", 10..=3_600_000, &mut limits.cpu_ms);
     keys.number("limits.wall_ms", 10..=86_400_000, &mut limits.wall_ms);
     keys.number("limits.first_byte_ms", 10..=86_400_000, &mut limits.first_byte_ms);
+    keys.number("limits.start_ms", HOOK_MS, &mut limits.start_ms);
+    keys.number("limits.stop_ms", HOOK_MS, &mut limits.stop_ms);
     keys.number("limits.concurrency", CONCURRENCY, &mut limits.concurrency);
     keys.number("limits.queue", 0..=100_000, &mut limits.queue);
     keys.number("limits.queue_ms", 0..=60_000, &mut limits.queue_ms);

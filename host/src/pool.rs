@@ -7,7 +7,9 @@
 
 mod answer;
 mod demote;
+mod hops;
 mod instances;
+mod life;
 mod session_log;
 mod shared;
 mod supply;
@@ -27,8 +29,10 @@ use crate::name::Name;
 use crate::record::{HTTP2, Record, RecordDate};
 use demote::{Demotable, Lost};
 use futures::FutureExt;
+use hops::Hops;
 use http::Uri;
 use instances::{Instances, Kept, Lent};
+pub(crate) use life::{Life, StartCause, StopCause};
 use session_log::SessionLog;
 use shared::SharedInstances;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -50,10 +54,8 @@ pub(crate) struct Service {
     pub(crate) counts: Counts,
     traffic: AtomicU32,
     withdrawn: OnceLock<String>,
-    /// One for each method, by its index.
-    hops: Vec<Arc<Hop>>,
-    /// The same for subscriptions.
-    hearing: Vec<Arc<Hop>>,
+    life: Arc<Life>,
+    hops: Hops,
     gate: Gate,
     supply: Supply,
     crew: Crew,
@@ -67,6 +69,8 @@ pub(crate) struct Parts {
     pub(crate) tier: Tier,
     pub(crate) manifest: Manifest,
     pub(crate) registration: String,
+    /// That of the same revision, when this one only has other code.
+    pub(crate) life: Arc<Life>,
     pub(crate) prepared: Prepared,
     pub(crate) slots: Arc<Slots>,
     pub(crate) crew: Crew,
@@ -86,13 +90,9 @@ impl Service {
         let limits = parts.manifest.limits;
         let supply = Supply::new(parts.prepared, &parts.manifest, &parts.slots);
         let queue_wait = Duration::from_millis(limits.queue_ms);
-        let service = &parts.declaration.name;
-        let hop = |name: &Name| Arc::new(Hop { service: service.clone(), method: name.clone() });
-        let methods = parts.declaration.methods.iter().map(|method| hop(&method.name));
-        let subscribed = parts.declaration.subscriptions.iter().map(|one| hop(&one.name));
         Arc::new(Self {
-            hops: methods.collect(),
-            hearing: subscribed.collect(),
+            hops: Hops::of(&parts.declaration),
+            life: parts.life,
             gate: Gate::new(limits.concurrency, limits.queue, queue_wait),
             module: parts.module,
             declaration: parts.declaration,
@@ -161,18 +161,9 @@ impl Service {
         self.supply.idle()
     }
 
-    /// The hop of whatever is called.
-    fn hop(&self, entrance: Entrance) -> Option<Arc<Hop>> {
-        let (hops, index) = match entrance {
-            Entrance::Method(index) => (&self.hops, index),
-            Entrance::Subscription(index) => (&self.hearing, index),
-        };
-        hops.get(index as usize).cloned()
-    }
-
     /// Makes a call.
-    pub(crate) async fn call(&self, mut call: Box<Call>) -> Served {
-        let Some(hop) = self.hop(call.entrance) else {
+    pub(crate) async fn call(&self, call: Box<Call>) -> Served {
+        let Some(hop) = self.hops.of_entrance(call.entrance) else {
             return Served::Answered(Err(Fault::Internal));
         };
         if call.context.deadline <= Instant::now() {
@@ -190,6 +181,16 @@ impl Service {
                 return Served::Answered(Err(fault));
             }
         };
+        Served::Answered(self.serve(call, hop, permit).await)
+    }
+
+    /// Serves a call that was let in.
+    async fn serve(
+        &self,
+        mut call: Box<Call>,
+        hop: Arc<Hop>,
+        permit: Permit,
+    ) -> Result<Answer, Fault> {
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
         if self.manifest.strip && matches!(call.entrance, Entrance::Method(_)) {
             strip_root(&mut call.head, &self.declaration.root);
@@ -204,7 +205,7 @@ impl Service {
         if let Some(log) = log {
             log.end(&outcome);
         }
-        Served::Answered(outcome)
+        outcome
     }
 
     async fn admit(&self, context: &CallContext) -> Admission {

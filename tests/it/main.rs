@@ -29,6 +29,7 @@ mod http;
 mod http2;
 mod js;
 mod kit;
+mod lifecycle;
 mod limits;
 mod neighbours;
 mod new;

@@ -8,7 +8,9 @@ use syn::{Attribute, Item, ItemFn, ItemMod, Result};
 use crate::{
     args::ServiceArgs,
     method::{Hook, Method, doc},
+    once::Once,
     subscription::Subscription,
+    timer::Timer,
 };
 
 /// A module whose attributes are all right.
@@ -19,6 +21,9 @@ pub(crate) struct Service {
     pub(crate) description: Option<String>,
     pub(crate) methods: Vec<Method>,
     pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) timers: Vec<Timer>,
+    pub(crate) start: Option<Once>,
+    pub(crate) stop: Option<Once>,
     pub(crate) before: Vec<Hook>,
     pub(crate) after: Vec<Hook>,
 }
@@ -37,12 +42,16 @@ pub(crate) fn service(args: TokenStream, item: TokenStream) -> Result<Service> {
         description,
         methods: Vec::new(),
         subscriptions: Vec::new(),
+        timers: Vec::new(),
+        start: None,
+        stop: None,
         before: Vec::new(),
         after: Vec::new(),
     };
     service.read_functions()?;
     service.check_methods()?;
     service.check_subscriptions()?;
+    service.check_timers()?;
     Ok(service)
 }
 
@@ -81,6 +90,10 @@ impl Service {
             Some(Role::Listener) => {
                 self.subscriptions.push(Subscription::check(&attribute, function)?);
             }
+            Some(Role::Every) => self.timers.push(Timer::every(&attribute, function)?),
+            Some(Role::Cron) => self.timers.push(Timer::cron(&attribute, function)?),
+            Some(Role::Start) => Once::note(&mut self.start, &attribute, function, "start")?,
+            Some(Role::Stop) => Once::note(&mut self.stop, &attribute, function, "stop")?,
             Some(Role::Before) => {
                 self.before.push(Hook::check(function, "before", "Request")?);
             }
@@ -93,7 +106,7 @@ impl Service {
     }
 
     fn check_methods(&self) -> Result<()> {
-        if self.methods.is_empty() && self.subscriptions.is_empty() {
+        if self.methods.is_empty() && self.subscriptions.is_empty() && self.timers.is_empty() {
             let text = "a service has at least one method: write a function such as \
                         `#[get(\"/hello\")] async fn hello() -> String { … }`";
             return Err(syn::Error::new_spanned(&self.module.ident, text));
@@ -109,6 +122,21 @@ impl Service {
             if let Some(earlier) = known.insert(subscription.identity(), function) {
                 let text = format!("`{earlier}` hears this already: do it there");
                 mistakes.note(Err(syn::Error::new(subscription.args.subject.span(), text)));
+            }
+        }
+        mistakes.into_result()
+    }
+
+    fn check_timers(&self) -> Result<()> {
+        let mut mistakes = Mistakes::default();
+        let mut known = HashMap::new();
+        for timer in &self.timers {
+            if known.insert(&timer.name, ()).is_some() {
+                let text = format!(
+                    "there is a timer `{}` already: give this one a `name = \"…\"` of its own",
+                    timer.name
+                );
+                mistakes.note(Err(syn::Error::new(timer.name_span, text)));
             }
         }
         mistakes.into_result()
@@ -143,6 +171,10 @@ pub(crate) fn check_methods<'m>(methods: impl Iterator<Item = &'m Method>) -> Re
 pub(crate) enum Role {
     Handler(&'static str),
     Listener,
+    Every,
+    Cron,
+    Start,
+    Stop,
     Before,
     After,
 }
@@ -156,6 +188,10 @@ impl Role {
             "patch" => Self::Handler("PATCH"),
             "delete" => Self::Handler("DELETE"),
             "on" => Self::Listener,
+            "every" => Self::Every,
+            "cron" => Self::Cron,
+            "start" => Self::Start,
+            "stop" => Self::Stop,
             "before" => Self::Before,
             "after" => Self::After,
             _ => return None,

@@ -2,6 +2,7 @@
 
 mod contract;
 mod listener;
+mod timed;
 
 pub(crate) use self::contract::contract;
 
@@ -24,6 +25,9 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     let listeners = service.subscriptions.iter().map(|subscription| &subscription.arguments);
     let bodies = handlers.chain(listeners).filter_map(|arguments| one_body(arguments));
     let listener = (!service.subscriptions.is_empty()).then(|| listener::listener(service));
+    let timers = (!service.timers.is_empty()).then(|| timed::timers(service));
+    let (start, stop) =
+        (service.start.as_ref().map(timed::start), service.stop.as_ref().map(timed::stop));
     let kept = service.args.contract.as_ref().map(|path| contract::kept(path, &service.methods));
     quote! {
         #(#attrs)*
@@ -43,6 +47,9 @@ pub(crate) fn service(service: &Service) -> TokenStream {
 
             #(#bodies)*
             #listener
+            #timers
+            #start
+            #stop
             #kept
             const _: () = ::picolet_sdk::__private::keep::<Service>();
             ::picolet_sdk::__export_service!(Service);

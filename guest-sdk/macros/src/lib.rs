@@ -6,8 +6,10 @@ mod check;
 mod contract;
 mod emit;
 mod method;
+mod once;
 mod pattern;
 mod subscription;
+mod timer;
 
 use proc_macro::TokenStream;
 
@@ -15,8 +17,9 @@ use proc_macro::TokenStream;
 ///
 /// The module sees what is imported around it. Its functions marked with
 /// `#[get]`, `#[post]`, `#[put]`, `#[patch]` or `#[delete]` are the methods;
-/// those marked `#[before]` and `#[after]` run around each of them, and those
-/// marked `#[on]` hear events. A type
+/// those marked `#[before]` and `#[after]` run around each of them, those marked
+/// `#[on]` hear events, those marked `#[every]` and `#[cron]` are called from
+/// time to time, and those marked `#[start]` and `#[stop]` once. A type
 /// `Service` is added for `picolet_sdk::testing::call`.
 ///
 /// | argument | means | otherwise |
@@ -100,6 +103,53 @@ pub fn after(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn on(_: TokenStream, item: TokenStream) -> TokenStream {
     outside("on", item)
+}
+
+/// A function that is called from time to time, inside of `#[service]`.
+///
+/// Takes the time between two calls, such as `"30s"`, of `ms`, `s`, `m`, `h` and
+/// `d`; then optionally `name = "…"`, which is otherwise the name of the function,
+/// and `overlap`, without which a call is left out while the one before goes on.
+/// The first call comes one such time after the service went live, and the time
+/// goes on through swaps that do not change it.
+///
+/// The function is async and takes what a handler may take that comes from the
+/// host; `Tick` tells when it was due. It returns nothing or `Result<(), Fault>`.
+/// `#[before]` and `#[after]` do not run around it.
+#[proc_macro_attribute]
+pub fn every(_: TokenStream, item: TokenStream) -> TokenStream {
+    outside("every", item)
+}
+
+/// A function that is called at the times of a cron pattern, in UTC, inside of
+/// `#[service]`: `"0 4 * * *"`, or `"*/10 * * * * *"` with seconds.
+///
+/// Otherwise as [`macro@every`].
+#[proc_macro_attribute]
+pub fn cron(_: TokenStream, item: TokenStream) -> TokenStream {
+    outside("cron", item)
+}
+
+/// A function that is called once for each revision before its first call, inside
+/// of `#[service]`.
+///
+/// It is async, takes what a handler may take that comes from the host, such as
+/// `StartCause`, and returns nothing or `Result<(), Fault>`. A fault keeps the
+/// revision from going live. It has `limits.start_ms` of the manifest.
+#[proc_macro_attribute]
+pub fn start(_: TokenStream, item: TokenStream) -> TokenStream {
+    outside("start", item)
+}
+
+/// A function that is called once for each revision after its last call, inside
+/// of `#[service]`.
+///
+/// It is async, takes what a handler may take that comes from the host, such as
+/// `StopCause`, and returns nothing or `Result<(), Fault>`. It has
+/// `limits.stop_ms` of the manifest, and is not called when the host is killed.
+#[proc_macro_attribute]
+pub fn stop(_: TokenStream, item: TokenStream) -> TokenStream {
+    outside("stop", item)
 }
 
 /// `#[service]` takes these attributes away; who meets one is not inside of it.

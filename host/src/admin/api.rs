@@ -11,6 +11,7 @@ use crate::loader::ModuleView;
 use crate::manifest::Isolation;
 use crate::pool::Service;
 use crate::record::RecordMethod;
+use crate::timing::TimerView;
 use axum::Json;
 use axum::extract::{Path, State as AxumState};
 use serde::Serialize;
@@ -54,6 +55,8 @@ pub(super) struct ServiceDetail {
     /// How it hears events; all its versions together.
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<ListenerView>,
+    /// Those of all its versions.
+    timers: Vec<TimerView>,
     metadata: serde_json::Map<String, Value>,
 }
 
@@ -148,6 +151,7 @@ pub(super) async fn service(
         routes: service.declaration.methods.iter().map(Method::record).collect(),
         subscriptions: service.declaration.subscriptions.iter().map(SubscriptionView::of).collect(),
         events: admin.hearing.view(&service.declaration.name),
+        timers: admin.timing.view(&service.declaration.name),
         metadata: crate::declaration::metadata_object(&service.declaration.metadata),
     };
     Ok(Json(serde_json::to_value(detail).unwrap_or_default()))

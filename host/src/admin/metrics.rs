@@ -5,6 +5,7 @@ use crate::declaration::Declaration;
 use crate::hearing::ListenerView;
 use crate::live::Live;
 use crate::pool::Service;
+use crate::timing::TimerView;
 use ::http::header::CONTENT_TYPE;
 use axum::extract::State as AxumState;
 use axum::response::{IntoResponse, Response};
@@ -56,6 +57,7 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     }
     write_limits(&mut text, &live);
     write_bus(&mut text, &admin);
+    write_timers(&mut text, &admin);
     write_state(&mut text, &admin);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
@@ -114,6 +116,28 @@ fn write_bus(text: &mut String, admin: &Admin) {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (service, listener) in &listeners {
             let _ = writeln!(text, "{name}{{service=\"{service}\"}} {}", read(listener));
+        }
+    }
+}
+
+/// Timers of services.
+fn write_timers(text: &mut String, admin: &Admin) {
+    let services = admin.timing.views();
+    type Read = fn(&TimerView) -> u64;
+    let families: [(&str, &str, Read); 3] = [
+        ("picolet_timer_fired_total", "Times that the timer fired.", |timer| timer.fired),
+        ("picolet_timer_failed_total", "Of these, those ended by a fault.", |timer| timer.failed),
+        ("picolet_timer_skipped_total", "Times that were left out.", |timer| timer.skipped),
+    ];
+    for (name, help, read) in families {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+        for (service, timers) in &services {
+            for timer in timers {
+                let TimerView { name: timer_name, schedule, .. } = timer;
+                let labels =
+                    format!("service=\"{service}\",timer=\"{timer_name}\",schedule=\"{schedule}\"");
+                let _ = writeln!(text, "{name}{{{labels}}} {}", read(timer));
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::args::InspectArgs;
 use super::{Failure, print};
-use crate::declaration::{Method, Subscribed};
+use crate::declaration::{Method, Subscribed, Timer};
 use crate::engine::World;
 use crate::loader::{Inspection, inspect as load};
 use crate::secret::Environment;
@@ -51,6 +51,13 @@ fn print_json(inspection: &Inspection) {
             "subject": subscribed.to.pattern.to_string(),
             "group": subscribed.to.group,
         })).collect::<Vec<_>>(),
+        "timers": declaration.timers.iter().map(|timer| json!({
+            "name": timer.name,
+            "schedule": timer.schedule.to_string(),
+            "overlap": timer.overlap,
+        })).collect::<Vec<_>>(),
+        "starts": declaration.starts,
+        "stops": declaration.stops,
         "imports": inspection.imports,
         "isolation": service.manifest.isolation,
         "limits": service.limits(),
@@ -78,6 +85,12 @@ fn print_text(inspection: &Inspection) {
     for Subscribed { name, to, .. } in &declaration.subscriptions {
         let group = to.group.as_ref().map(|group| format!(" in group {group}"));
         print(&format!("  {name} {}{}", to.pattern, group.unwrap_or_default()));
+    }
+    if !declaration.timers.is_empty() {
+        print("timers:");
+    }
+    for Timer { name, schedule, .. } in &declaration.timers {
+        print(&format!("  {name} {schedule}"));
     }
     print("imports:");
     for import in &inspection.imports {

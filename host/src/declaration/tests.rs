@@ -57,7 +57,7 @@ fn nonsense_is_refused_with_its_reason() {
         RawDeclaration { root: "/api/".into(), ..raw(CALC) },
         "root \"/api/\" must be empty or begin with /, without a / at its end",
     );
-    refused(raw(""), "declares no method and no subscription");
+    refused(raw(""), "declares no method, no subscription and no timer");
     refused(raw("GET /a x\nPUT /b x"), "method x is declared twice");
     refused(raw("GET /{a} x\nGET /{b} y"), "methods x and y have the same route GET /api/{b}");
     refused(raw("GET a x"), "pattern \"a\" must be empty or begin with /");
@@ -90,4 +90,36 @@ fn a_module_that_declares_nothing_is_mounted_at_its_name() {
     let hello = Declaration::of_proxy(&module, &Manifest::default()).unwrap();
     let paths: Vec<String> = hello.methods.iter().map(|method| hello.path(method)).collect();
     assert_eq!(paths, ["/hello", "/hello/{*path}", "/hello/"]);
+}
+
+#[test]
+fn timers_are_checked_and_make_a_service() {
+    let timer = |name: &str, schedule| RawTimer {
+        name: name.into(),
+        schedule,
+        overlap: false,
+        description: String::new(),
+    };
+    let of = |timers| RawDeclaration { timers, ..raw("") };
+    let fine = of(vec![
+        timer("tick", RawSchedule::EveryMs(30_000)),
+        timer("tidy", RawSchedule::Cron("0 4 * * *".into())),
+    ]);
+    let declared = check(fine, &Manifest::default()).unwrap();
+    let shown: Vec<String> =
+        declared.timers.iter().map(|timer| timer.schedule.to_string()).collect();
+    assert_eq!(shown, ["every 30s", "cron 0 4 * * *"]);
+    refused(raw(""), "declares no method, no subscription and no timer");
+    refused(
+        of(vec![timer("tick", RawSchedule::EveryMs(1))]),
+        "timer tick: every 1 ms is not within 100 ms and 366 days",
+    );
+    refused(
+        of(vec![timer("a b", RawSchedule::EveryMs(1_000))]),
+        "timer name \"a b\" has ' ' at byte 1, only A-Z a-z 0-9 . _ and - are allowed",
+    );
+    let twice = || timer("tick", RawSchedule::EveryMs(1_000));
+    refused(of(vec![twice(), twice()]), "timer tick is declared twice");
+    let many = (0..1_001).map(|index| timer(&format!("t{index}"), RawSchedule::EveryMs(1_000)));
+    refused(of(many.collect()), "declares 1001 timers, at most 1000 are allowed");
 }

@@ -21,7 +21,7 @@ wasmtime::component::bindgen!({
 #[allow(unreachable_pub, reason = "the generated code passes it on")]
 pub struct OpenBucket(pub(crate) crate::bucket::BucketAccess);
 
-pub(crate) use exports::picolet::service::{events, service as declared};
+pub(crate) use exports::picolet::service::{events, service as declared, start, stop, timers};
 pub(crate) use picolet::service::{
     bus, client, context, directory, prompt, state as kept, types, watch,
 };

@@ -1,7 +1,7 @@
 //! The way into a guest and back: a request is lowered, its answer lifted.
 
 use super::bindings::types;
-use super::exports::Exports;
+use super::exports::{Exports, OtherExports};
 use super::state::State;
 use super::stream;
 use crate::block;
@@ -44,22 +44,42 @@ impl Entry {
             }
         };
         let request = types::Request { call: self.id, head: self.head, body };
-        match self.entrance {
-            Entrance::Method(method) => {
-                match exports.service.call_handle(accessor, method, request).await? {
-                    Ok(response) => {
-                        accessor.with(|mut access| Head::lift(access.as_context_mut(), response))
-                    }
-                    Err(fault) => Ok(Err(stream::parse(fault))),
+        if let Entrance::Method(method) = self.entrance {
+            return match exports.service.call_handle(accessor, method, request).await? {
+                Ok(response) => {
+                    accessor.with(|mut access| Head::lift(access.as_context_mut(), response))
                 }
-            }
-            Entrance::Subscription(subscription) => {
-                // Only what it declared can be asked of it.
-                let Some(events) = &exports.events else { return Ok(Err(Fault::Internal)) };
-                let heard = events.call_hear(accessor, subscription, request).await?;
-                Ok(heard.map(|()| Head::empty()).map_err(stream::parse))
-            }
+                Err(fault) => Ok(Err(stream::parse(fault))),
+            };
         }
+        // Only what it declared is asked of it, so what is asked for is there.
+        let Some(others) = &exports.others else { return Ok(Err(Fault::Internal)) };
+        // Boxed: hardly any call goes this way, and all would be as large.
+        Box::pin(others.enter(accessor, self.entrance, request)).await
+    }
+}
+
+impl OtherExports {
+    /// Enters by one of these, which answer nothing.
+    async fn enter(
+        &self,
+        accessor: &Accessor<State>,
+        entrance: Entrance,
+        request: types::Request,
+    ) -> wasmtime::Result<Result<Head, Fault>> {
+        let Self { events, timers, start, stop } = self;
+        let ended = match (entrance, events, timers, start, stop) {
+            (Entrance::Subscription(index), Some(events), ..) => {
+                events.call_hear(accessor, index, request).await?
+            }
+            (Entrance::Timer(index), _, Some(timers), ..) => {
+                timers.call_fire(accessor, index, request).await?
+            }
+            (Entrance::Start, _, _, Some(start), _) => start.call_start(accessor, request).await?,
+            (Entrance::Stop, .., Some(stop)) => stop.call_stop(accessor, request).await?,
+            _ => return Ok(Err(Fault::Internal)),
+        };
+        Ok(ended.map(|()| Head::empty()).map_err(stream::parse))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a module exports: `service`, and of the rest what it has.
 
-use super::bindings::{declared, events};
+use super::bindings::{declared, events, start, stop, timers};
 use super::state::State;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Instance, InstancePre};
@@ -10,12 +10,24 @@ use wasmtime::component::{Instance, InstancePre};
 pub(super) struct ExportIndices {
     service: declared::GuestIndices,
     events: Option<events::GuestIndices>,
+    timers: Option<timers::GuestIndices>,
+    start: Option<start::GuestIndices>,
+    stop: Option<stop::GuestIndices>,
 }
 
-/// Exports of an instance.
+/// Exports of an instance. An instance is handed on by value, so what few
+/// modules have lies elsewhere.
 pub(super) struct Exports {
     pub(super) service: declared::Guest,
+    pub(super) others: Option<Box<OtherExports>>,
+}
+
+/// What a module may export beside `service`.
+pub(super) struct OtherExports {
     pub(super) events: Option<events::Guest>,
+    pub(super) timers: Option<timers::Guest>,
+    pub(super) start: Option<start::Guest>,
+    pub(super) stop: Option<stop::Guest>,
 }
 
 impl ExportIndices {
@@ -30,9 +42,13 @@ impl ExportIndices {
             };
             exported.exports(component.engine()).any(|(name, _)| is_it(name))
         };
-        let service = declared::GuestIndices::new(pre)?;
-        let events = has("events").then(|| events::GuestIndices::new(pre)).transpose()?;
-        Ok(Self { service, events })
+        Ok(Self {
+            service: declared::GuestIndices::new(pre)?,
+            events: has("events").then(|| events::GuestIndices::new(pre)).transpose()?,
+            timers: has("timers").then(|| timers::GuestIndices::new(pre)).transpose()?,
+            start: has("start").then(|| start::GuestIndices::new(pre)).transpose()?,
+            stop: has("stop").then(|| stop::GuestIndices::new(pre)).transpose()?,
+        })
     }
 
     pub(super) fn load(
@@ -40,8 +56,17 @@ impl ExportIndices {
         mut store: StoreContextMut<'_, State>,
         instance: &Instance,
     ) -> wasmtime::Result<Exports> {
-        let service = self.service.load(&mut store, instance)?;
-        let events = self.events.as_ref().map(|events| events.load(&mut store, instance));
-        Ok(Exports { service, events: events.transpose()? })
+        let Self { service, events, timers, start, stop } = self;
+        let service = service.load(&mut store, instance)?;
+        if events.is_none() && timers.is_none() && start.is_none() && stop.is_none() {
+            return Ok(Exports { service, others: None });
+        }
+        let others = OtherExports {
+            events: events.as_ref().map(|it| it.load(&mut store, instance)).transpose()?,
+            timers: timers.as_ref().map(|it| it.load(&mut store, instance)).transpose()?,
+            start: start.as_ref().map(|it| it.load(&mut store, instance)).transpose()?,
+            stop: stop.as_ref().map(|it| it.load(&mut store, instance)).transpose()?,
+        };
+        Ok(Exports { service, others: Some(Box::new(others)) })
     }
 }

@@ -5,7 +5,6 @@
 //! still does afterwards, for the body or on its own, is a second stage that
 //! can be carried elsewhere.
 
-use super::bindings::{declared, events};
 use super::drive::{Driver, Late};
 use super::enter::{Entry, Head};
 use super::exports::{ExportIndices, Exports};
@@ -172,21 +171,6 @@ impl Instance {
     /// How long the call takes that it is lent to.
     pub(crate) fn effort(&self) -> Effort {
         Effort(self.beside.clone())
-    }
-
-    /// Asks what the module declares.
-    pub(super) async fn describe(&mut self) -> wasmtime::Result<declared::Declaration> {
-        let _running = self.store.data().host.pulse.run();
-        self.exports.service.call_describe(&mut self.store).await
-    }
-
-    /// Asks what the module wants to hear.
-    pub(super) async fn subscriptions(&mut self) -> wasmtime::Result<Vec<events::Subscription>> {
-        let _running = self.store.data().host.pulse.run();
-        match &self.exports.events {
-            Some(events) => events.call_subscriptions(&mut self.store).await,
-            None => Ok(Vec::new()),
-        }
     }
 
     /// Bytes of all its memories.

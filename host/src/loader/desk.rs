@@ -28,6 +28,7 @@ use crate::publish::{Publisher, Snapshots, published};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::telemetry::Announcer;
+use crate::timing::Timing;
 use jobs::{Optimizing, Outcome};
 use judge::Conduct;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -66,6 +67,7 @@ pub(crate) struct Loader {
     past: Arc<Past>,
     live: Publisher<Live>,
     hearing: Hearing,
+    timing: Timing,
     registry: Arc<Registry>,
     announcer: Announcer,
     domain: String,
@@ -135,6 +137,7 @@ pub(crate) struct Tools {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) buckets: Buckets,
     pub(crate) hearing: Hearing,
+    pub(crate) timing: Timing,
     pub(crate) crew: Crew,
     pub(crate) announcer: Announcer,
     pub(crate) domain: String,
@@ -168,6 +171,7 @@ impl Loader {
             past: tools.past,
             live: tools.live,
             hearing: tools.hearing,
+            timing: tools.timing,
             registry: tools.registry,
             announcer: tools.announcer,
             domain: tools.domain,
@@ -191,7 +195,8 @@ impl Loader {
         (loader, desk)
     }
 
-    /// Watches and loads until told to stop; what is live stays live.
+    /// Watches and loads until told to stop; what is live stays live, and has its
+    /// last word.
     pub(crate) async fn run(mut self, mut stop: StopSignal) {
         let mut watcher = self.watch();
         let events = self.events.clone();
@@ -201,7 +206,7 @@ impl Loader {
         loop {
             let next = self.look_again.map_or(rescan, |at| at.min(rescan));
             tokio::select! {
-                () = stop.stopped() => return,
+                () = stop.stopped() => break,
                 Some(outcome) = self.results.1.recv() => self.take_outcomes(outcome),
                 () = sleep_until(self.judge_at.unwrap_or(next)), if self.judge_at.is_some() => {
                     self.judge_versions();
@@ -224,6 +229,7 @@ impl Loader {
             }
             self.note_ready();
         }
+        self.stop_all().await;
     }
 
     fn watch(&self) -> Option<RecommendedWatcher> {

@@ -20,7 +20,7 @@ use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::manifest::{CALLS_PER_INSTANCE, Manifest};
 use crate::name::Name;
-use crate::pool::{Parts, Service};
+use crate::pool::{Life, Parts, Service, StartCause};
 use crate::secret::{Environment, SecretSource, Secrets};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -73,12 +73,27 @@ pub(super) struct Sound {
     secrets: Arc<Secrets>,
 }
 
+/// What a service is known by.
+struct Identity {
+    declaration: Declaration,
+    registration: String,
+    life: Arc<Life>,
+}
+
 /// What a revision is made from, unchecked.
 struct Content {
     digest: Digest,
     file: Digest,
     wasm: Vec<u8>,
     text: String,
+}
+
+impl Loaded {
+    /// Lets the service do what it does before its first call.
+    pub(super) async fn started(self, cause: StartCause) -> Result<Self, Refusal> {
+        self.service.start(cause).await.map_err(Refusal::Start)?;
+        Ok(self)
+    }
 }
 
 impl Workshop {
@@ -124,7 +139,9 @@ impl Workshop {
         };
         let same = before.as_ref().filter(|before| before.declaration.name == declaration.name);
         let registration = same.map_or_else(new_registration, |same| same.registration.clone());
-        let service = self.make(&sound, &compiled, declaration, registration)?;
+        let same = before.as_ref().filter(|before| before.digest == sound.digest);
+        let life = same.map_or_else(Arc::default, |same| same.life());
+        let service = self.make(&sound, &compiled, Identity { declaration, registration, life })?;
         if let Some(before) = before {
             service.warm_up(&before).await;
         }
@@ -152,7 +169,8 @@ impl Workshop {
     ) -> Result<Arc<Service>, Refusal> {
         let compiled = self.engine.compile(&sound.verified.component, Tier::Optimized).await?;
         let (declaration, registration) = (before.declaration.clone(), before.registration.clone());
-        let service = self.make(sound, &compiled, declaration, registration)?;
+        let identity = Identity { declaration, registration, life: before.life() };
+        let service = self.make(sound, &compiled, identity)?;
         service.warm_up(before).await;
         Ok(service)
     }
@@ -161,9 +179,9 @@ impl Workshop {
         &self,
         sound: &Sound,
         compiled: &Compiled,
-        declaration: Declaration,
-        registration: String,
+        identity: Identity,
     ) -> Result<Arc<Service>, Refusal> {
+        let Identity { declaration, registration, life } = identity;
         let host = self.guest_host(Some(&declaration.name), sound);
         let (world, isolation) = (sound.verified.world, sound.manifest.isolation);
         let prepared = self.engine.prepare(compiled, world, isolation, host)?;
@@ -174,6 +192,7 @@ impl Workshop {
             tier: compiled.tier,
             manifest: sound.manifest.clone(),
             registration,
+            life,
             prepared,
             slots: self.slots.clone(),
             crew: self.crew.clone(),

@@ -8,7 +8,7 @@ use super::jobs::Optimizing;
 use super::orders::{Named, OrderError, Reply, RolledBack};
 use super::{Loader, Revision};
 use crate::digest::Digest;
-use crate::pool::Service;
+use crate::pool::{Service, StopCause};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tracing::{info, warn};
@@ -92,7 +92,10 @@ impl Loader {
             let standing = Standing { service: loaded.service.clone(), batch: None };
             match admit(&self.standing(), &standing) {
                 Plan::Publish { live, .. } => Ok((loaded, standing, live)),
-                Plan::Refuse(conflict) => Err(conflict.into()),
+                Plan::Refuse(conflict) => {
+                    self.let_go(loaded.service, StopCause::Refused);
+                    Err(conflict.into())
+                }
             }
         });
         let (loaded, standing, live) = match planned {

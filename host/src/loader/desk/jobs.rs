@@ -7,7 +7,7 @@ use super::super::plan::Standing;
 use super::back::GoingBack;
 use super::{Loader, Revision};
 use crate::crew::StopSignal;
-use crate::pool::Service;
+use crate::pool::{Service, StartCause, StopCause};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -28,6 +28,18 @@ enum Job {
     Load { batch: u64, loaded: Result<Loaded, Refusal> },
     Optimize(Result<Arc<Service>, Refusal>),
     RollBack { going_back: GoingBack, loaded: Result<Loaded, Refusal> },
+}
+
+impl Job {
+    /// The service that it made, if it is a new revision.
+    fn service(self) -> Option<Arc<Service>> {
+        match self {
+            Self::Load { loaded, .. } | Self::RollBack { loaded, .. } => {
+                loaded.ok().map(|loaded| loaded.service)
+            }
+            Self::Optimize(_) => None,
+        }
+    }
 }
 
 /// Better code for what is live is wanted, and compiled unless something newer
@@ -78,10 +90,12 @@ impl Loader {
         let live = module.live.as_ref().map(|revision| revision.standing.service.clone());
         let (module_id, batch) = (module.id, self.batch);
         let (file, workshop) = (file.to_owned(), self.workshop.clone());
+        let cause = if live.is_some() { StartCause::Swap } else { StartCause::Load };
         self.hire("load", module_id, file.clone(), async move |mut stop: StopSignal| {
+            let load = async { workshop.load(file, live).await?.started(cause).await };
             tokio::select! {
                 () = stop.stopped() => None,
-                loaded = AssertUnwindSafe(workshop.load(file, live)).catch_unwind() => {
+                loaded = AssertUnwindSafe(load).catch_unwind() => {
                     let loaded = loaded.unwrap_or(Err(Refusal::Lost));
                     Some(Job::Load { batch, loaded })
                 }
@@ -99,9 +113,12 @@ impl Loader {
         let (module_id, workshop) = (module.id, self.workshop.clone());
         let (digest, live) = (going_back.to, going_back.from.clone());
         self.hire("roll back", module_id, file.to_owned(), async move |mut stop: StopSignal| {
+            let load = async {
+                workshop.load_again(digest, live).await?.started(StartCause::Rollback).await
+            };
             tokio::select! {
                 () = stop.stopped() => None,
-                loaded = AssertUnwindSafe(workshop.load_again(digest, live)).catch_unwind() => {
+                loaded = AssertUnwindSafe(load).catch_unwind() => {
                     let loaded = loaded.unwrap_or(Err(Refusal::Lost));
                     Some(Job::RollBack { going_back, loaded })
                 }
@@ -154,7 +171,12 @@ impl Loader {
             let Outcome { file, module_id, started, job } = outcome;
             let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             match (self.modules.get(&file).is_some_and(|module| module.id == module_id), job) {
-                (false, _) => info!(file, "was removed while it was loading"),
+                (false, job) => {
+                    info!(file, "was removed while it was loading");
+                    if let Some(service) = job.service() {
+                        self.let_go(service, StopCause::Removed);
+                    }
+                }
                 (true, Job::Load { batch, loaded: outcome }) => {
                     let took = self.take_loaded(&file, batch, load_ms, outcome);
                     loaded.extend(took.presented);
@@ -207,13 +229,16 @@ impl Loader {
                 took.presented = Some(Presented { file: file.to_owned(), revision, sound });
             }
             Err(refusal) => {
-                module.parked = None;
+                let parked = module.parked.take();
                 if refusal.is_passing() {
                     // The next look through the folder tries it again.
                     module.taken = None;
                 }
                 let wanted = if took.again { None } else { module.optimizing.take() };
                 self.refuse(file, &refusal);
+                if let Some(parked) = parked {
+                    self.let_go(parked.standing.service, StopCause::Refused);
+                }
                 if let Some(Optimizing { sound, before, .. }) = wanted {
                     // What it gave way to was nothing.
                     self.optimize(file, sound, before);

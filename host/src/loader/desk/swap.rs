@@ -6,10 +6,12 @@ use super::judge::Conduct;
 use super::{HISTORY_MAX, Loader, Revision};
 use crate::live::Live;
 use crate::name::Name;
-use crate::pool::Service;
+use crate::pool::{Service, StopCause};
+use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
+use tokio::time::timeout;
 use tracing::warn;
 
 impl Loader {
@@ -49,8 +51,9 @@ impl Loader {
         let standing: BTreeMap<Name, Standing> = self.standing();
         match admit(&standing, &revision.standing) {
             Plan::Refuse(conflict) => {
-                if let Some(module) = self.modules.get_mut(file) {
-                    module.parked = Some(revision);
+                let module = self.modules.get_mut(file);
+                if let Some(before) = module.and_then(|module| module.parked.replace(revision)) {
+                    self.let_go(before.standing.service, StopCause::Refused);
                 }
                 self.refuse(file, &conflict.into());
             }
@@ -71,10 +74,12 @@ impl Loader {
         live.map(|r| (r.standing.service.module.clone(), r.standing.clone())).collect()
     }
 
-    /// From here on callers find what is in this table, and it hears events.
+    /// From here on callers find what is in this table, it hears events, and its
+    /// timers fire.
     fn publish(&mut self, live: Live) {
         drop(self.live.publish(live));
         self.hearing.follow();
+        self.timing.follow();
     }
 
     pub(super) fn swap_in(&mut self, file: &str, revision: Revision, live: Live) {
@@ -88,7 +93,7 @@ impl Loader {
         let load_ms = revision.load_ms;
         let Some(module) = self.modules.get_mut(file) else { return };
         module.refusal = None;
-        module.parked = None;
+        let parked = module.parked.take();
         let file = revision.file;
         let before = module.live.replace(revision);
         let is_same = before.as_ref().is_some_and(|before| {
@@ -124,7 +129,11 @@ impl Loader {
             {
                 self.registry.remove_local(&before.manifest.key, &before.registration);
             }
-            self.retire(before);
+            let ends = !before.lives_on_in(&service);
+            self.retire(before, ends.then_some(StopCause::Replaced));
+        }
+        if let Some(parked) = parked {
+            self.let_go(parked.standing.service, StopCause::Refused);
         }
         let declaration = &service.declaration;
         let root = if declaration.root.is_empty() { "/" } else { &declaration.root };
@@ -170,6 +179,9 @@ impl Loader {
         let Some(module) = self.modules.remove(file) else { return };
         self.settling.forget(file);
         self.awaited.remove(file);
+        if let Some(parked) = module.parked {
+            self.let_go(parked.standing.service, StopCause::Removed);
+        }
         let Some(revision) = module.live else { return };
         let service = revision.standing.service;
         // The module is no longer among those that stand.
@@ -178,28 +190,42 @@ impl Loader {
         self.registry.remove_local(&service.manifest.key, &service.registration);
         let (name, version) = (&service.declaration.name, &service.declaration.version);
         self.announcer.say(&format!("removed {name} {version} ({})", service.digest));
-        self.retire(service);
+        self.retire(service, Some(StopCause::Removed));
         self.present_parked();
     }
 
-    /// Lets a revision that is no longer found finish what it has begun.
-    fn retire(&self, service: Arc<Service>) {
+    /// Lets a revision that is no longer found finish what it has begun, and then
+    /// stop, unless it goes on with other code.
+    fn retire(&self, service: Arc<Service>, cause: Option<StopCause>) {
         service.close();
         let drain_max = self.drain_max;
         let record = service.record(&self.domain, &self.node);
         let leaving = self.registry.show_leaving(&service.manifest.key, record);
-        self.workshop.crew.hire("drain", |mut stop| async move {
-            let _leaving = leaving;
-            tokio::select! {
-                () = stop.stopped() => (),
-                drained = tokio::time::timeout(drain_max, service.emptied()) => {
-                    if drained.is_err() {
-                        let name = &service.declaration.name;
-                        let (inside, _) = service.load();
-                        warn!(service = %name, inside, "still answering after the drain");
-                    }
-                }
+        // When the host goes down meanwhile, it waits for this as long as for calls.
+        self.workshop.crew.hire("drain", |_stop| async move {
+            let drained = timeout(drain_max, service.emptied()).await;
+            drop(leaving);
+            if drained.is_err() {
+                let name = &service.declaration.name;
+                let (inside, _) = service.load();
+                warn!(service = %name, inside, "still answering after the drain");
+            }
+            if let Some(cause) = cause {
+                service.stop(cause).await;
             }
         });
+    }
+
+    /// Lets a revision stop that nobody has found.
+    pub(super) fn let_go(&self, service: Arc<Service>, cause: StopCause) {
+        self.workshop.crew.hire("stop", |_stop| async move { service.stop(cause).await });
+    }
+
+    /// Lets everything stop.
+    pub(super) async fn stop_all(&self) {
+        let revisions =
+            self.modules.values().flat_map(|module| module.live.iter().chain(&module.parked));
+        let stops = revisions.map(|revision| revision.standing.service.stop(StopCause::Shutdown));
+        join_all(stops).await;
     }
 }
