@@ -32,6 +32,7 @@ mod leave;
 mod load;
 mod machine;
 mod nats;
+mod outbound;
 mod polling;
 mod process;
 mod ready;
@@ -52,7 +53,7 @@ use std::process::ExitCode;
 pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 const ALL: &str = "throughput, wrk, serve, hop, hops, swap, routes, density, hostile, killed, \
-                   down, timeouts, leave, calls, bus, kept, soak";
+                   down, timeouts, leave, calls, bus, kept, outbound, soak";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -90,6 +91,7 @@ fn run(name: &str) -> Measured {
         "calls" => calls::measure(&calls::Plan::FULL)?,
         "bus" => bus::measure(&bus::Plan::FULL)?,
         "kept" => kept::measure(&kept::Plan::FULL)?,
+        "outbound" => outbound::measure(&outbound::Plan::FULL)?,
         "soak" => soak::measure(&soak::Plan::FULL)?,
         _ => return Err(format!("there is none; {ALL}").into()),
     };

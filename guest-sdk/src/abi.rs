@@ -5,8 +5,11 @@
 //! [`task::spawn`] was given runs beside the exported function and after it.
 
 pub mod bindings;
+mod outbound;
 pub(crate) mod state;
 mod task;
+
+pub(crate) use self::outbound::fetch;
 
 use std::{marker::PhantomData, pin::Pin};
 
@@ -245,9 +248,14 @@ pub(crate) async fn invoke(call: crate::client::Outgoing) -> Result<Response, Fa
             prompt::Begun::UnderWay(ticket) => prompt::finish(ticket).await?,
         },
     };
-    Ok(Response {
+    Ok(received(response))
+}
+
+/// An answer of the host.
+fn received(response: wit::Response) -> Response {
+    Response {
         status: StatusCode::new(response.status),
         headers: Headers::from_block(&response.head),
         body: response.body.into(),
-    })
+    }
 }

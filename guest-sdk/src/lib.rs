@@ -20,9 +20,9 @@
 //!
 //! `cargo build --release --target wasm32-wasip2` of a `cdylib` makes the
 //! module. What a handler may take is listed at [`FromRequest`], what it may
-//! return at [`IntoResponse`]; [`client()`] calls other services, [`typed`] has
-//! clients whose calls are checked by the compiler, [`testing`] runs all of it
-//! natively.
+//! return at [`IntoResponse`]; [`client()`] calls other services, [`fetch()`] asks
+//! strangers, [`typed`] has clients whose calls are checked by the compiler,
+//! [`testing`] runs all of it natively.
 
 #![warn(missing_docs)]
 
@@ -42,6 +42,7 @@ mod directory;
 mod events;
 mod extract;
 mod fault;
+mod fetch;
 mod head;
 mod headers;
 mod join;
@@ -79,6 +80,7 @@ pub use crate::{
     events::{BusEvent, publish},
     extract::{FromRequest, Path, Query},
     fault::Fault,
+    fetch::{Fetch, fetch},
     headers::Headers,
     join::{Join, TryJoin, join_all, try_join_all},
     lifecycle::{StartCause, StopCause, Tick},
@@ -101,12 +103,12 @@ pub mod prelude {
     pub use crate::Protobuf;
     pub use crate::{
         Body, BodyWriter, Bucket, BusEvent, Bytes, Call, Client, ClientResponse, Context, Cookie,
-        Cookies, DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Form,
-        FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel, Path, Query, Request,
+        Cookies, DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Fetch,
+        Form, FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel, Path, Query, Request,
         Response, ResponsePart, SameSite, Secret, Session, Sse, StartCause, StatusCode, StopCause,
         Swapped, Text, Tick, TryJoin, Versioned, after, before, client, config, contract, cron,
-        delete, directory, directory_changes, every, get, join_all, on, patch, post, publish, put,
-        secret, service, sleep, start, stop, try_join_all,
+        delete, directory, directory_changes, every, fetch, get, join_all, on, patch, post,
+        publish, put, secret, service, sleep, start, stop, try_join_all,
     };
 }
 

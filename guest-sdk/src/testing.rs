@@ -24,13 +24,15 @@
 //! ```
 
 mod events;
+mod fetch;
 mod serve;
 pub(crate) mod state;
 pub(crate) mod watch;
 
-pub(crate) use self::events::publish;
+pub(crate) use self::{events::publish, fetch::fetch};
 pub use self::{
     events::{Published, hear, published},
+    fetch::{Fetched, answer_fetch},
     serve::serve,
     state::configure,
 };

@@ -13,6 +13,7 @@ mod pico;
 
 pub(crate) use endpoints::Watches;
 
+use crate::abroad::Abroad;
 use crate::buckets::Buckets;
 use crate::bus::Bus;
 use crate::call::RequestIds;
@@ -49,6 +50,7 @@ pub(crate) struct Admin {
     pub(crate) hearing: Hearing,
     pub(crate) timing: Timing,
     pub(crate) buckets: Buckets,
+    pub(crate) abroad: Abroad,
     pub(crate) event_bytes_max: usize,
 }
 

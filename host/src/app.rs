@@ -3,6 +3,7 @@
 //! Three steps, three types: settings, a built host with its sockets bound and
 //! nothing running, a run that ends with a report.
 
+use crate::abroad::Abroad;
 use crate::admin::{self, Admin, Watches};
 use crate::buckets::{Buckets, StateBounds};
 use crate::bus::{Bus, LocalBus};
@@ -61,6 +62,7 @@ struct Ready {
     engine: Arc<Engine>,
     past: Arc<Past>,
     buckets: Buckets,
+    abroad: Abroad,
     cores: Arc<Cores>,
     domain: String,
 }
@@ -78,6 +80,8 @@ pub enum BuildError {
     Buckets { folder: PathBuf, reason: String },
     #[error("the engine cannot be set up: {0}")]
     Engine(String),
+    #[error("outbound.roots: {reason}")]
+    Roots { reason: String },
     #[error("threads that serve cannot be started: {0}")]
     Threads(#[source] io::Error),
 }
@@ -93,8 +97,9 @@ impl Host {
         let (engine, past) = open_engine(&settings, program)?;
         let buckets = open_buckets(&settings)?;
         let cores = Arc::new(start_cores(settings.threads)?);
+        let abroad = open_abroad(&settings, &admin_listener)?;
         let domain = domain(&settings, &listeners);
-        let ready = Ready { announcer, engine, past, buckets, cores, domain };
+        let ready = Ready { announcer, engine, past, buckets, abroad, cores, domain };
         Ok(Self::wire(settings, ready, listeners, admin_listener))
     }
 
@@ -104,7 +109,7 @@ impl Host {
         listeners: Vec<TcpListener>,
         admin_listener: TcpListener,
     ) -> Self {
-        let Ready { announcer, engine, past, buckets, cores, domain } = ready;
+        let Ready { announcer, engine, past, buckets, abroad, cores, domain } = ready;
         let (limits, crews) = (settings.limits, Crews::default());
         let crew = crews.inner.clone();
         let outbound = Outbound::default();
@@ -132,6 +137,7 @@ impl Host {
             neighbours: Arc::new(client.clone()),
             bus: bus.clone(),
             buckets: buckets.clone(),
+            abroad: abroad.clone(),
             hearing: hearing.clone(),
             timing: timing.clone(),
             crew,
@@ -151,6 +157,7 @@ impl Host {
             hearing,
             timing,
             buckets,
+            abroad,
             event_bytes_max: limits.event_bytes_max,
         };
         Self { settings, listeners, admin_listener, front, admin, loader, crews, announcer }
@@ -254,6 +261,13 @@ fn open_buckets(settings: &Settings) -> Result<Buckets, BuildError> {
     };
     Buckets::open(folder, bounds)
         .map_err(|error| BuildError::Buckets { folder: folder.clone(), reason: error.to_string() })
+}
+
+/// The way out of guests. It does not lead to the admin side.
+fn open_abroad(settings: &Settings, admin: &TcpListener) -> Result<Abroad, BuildError> {
+    let closed = [admin.local_addr().unwrap_or(settings.admin)];
+    Abroad::new(&closed, settings.outbound_roots.as_deref())
+        .map_err(|error| BuildError::Roots { reason: error.to_string() })
 }
 
 /// Serves the admin side. Who does not read what was asked for is not waited

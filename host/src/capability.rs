@@ -1,6 +1,7 @@
 //! What a guest may import from the host: `picolet:service` and WASI.
 
 mod config;
+mod fetching;
 mod follow;
 mod keyvalue;
 mod publishing;
@@ -40,6 +41,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     prompt::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     directory::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     bus::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    engine::outbound::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     engine::kept::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     engine::keyvalue::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     engine::atomics::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
@@ -218,13 +220,8 @@ impl Made {
         by: u64,
         mut call: client::Call,
     ) -> wasmtime::Result<Result<Self, Fault>> {
-        let body = match std::mem::replace(&mut call.body, types::Body::Empty) {
-            types::Body::Empty => CallBody::Empty,
-            types::Body::Bytes(bytes) => CallBody::Bytes(bytes.into()),
-            types::Body::Streamed(body) => {
-                CallBody::Stream(lift_body(store.as_context_mut(), body, Fault::ClientLeft)?)
-            }
-        };
+        let body = std::mem::replace(&mut call.body, types::Body::Empty);
+        let body = lifted(store.as_context_mut(), body)?;
         Ok(Self::with(store.data(), by, call, body))
     }
 
@@ -273,6 +270,15 @@ impl Made {
         state.beside.send_out(errand.boxed());
         answered
     }
+}
+
+/// A body of a guest, to be sent.
+fn lifted(store: StoreContextMut<'_, State>, body: types::Body) -> wasmtime::Result<CallBody> {
+    Ok(match body {
+        types::Body::Empty => CallBody::Empty,
+        types::Body::Bytes(bytes) => CallBody::Bytes(bytes.into()),
+        types::Body::Streamed(body) => CallBody::Stream(lift_body(store, body, Fault::ClientLeft)?),
+    })
 }
 
 /// Waits for an answer and passes it on. A streamed body is pumped from here,

@@ -2,6 +2,7 @@
 //!
 //! With `capability`, the only place that names wasmtime.
 
+mod abroad;
 mod artifact;
 mod bindings;
 mod cache;
@@ -27,7 +28,7 @@ mod tier;
 
 pub(crate) use bindings::{
     OpenBucket, atomics, batch, bus, client, configured, context, directory, kept, keyvalue,
-    prompt, types, watch,
+    outbound, prompt, types, watch,
 };
 pub(crate) use cache::Cache;
 pub(crate) use compile::{COMMAND as COMPILE_COMMAND, CompileError, Compiler, worker_main};

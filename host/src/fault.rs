@@ -75,6 +75,14 @@ pub(crate) enum Fault {
     HostOverloaded,
     #[error("calls to {service} are not granted")]
     CallNotGranted { service: String },
+    #[error("requests to {origin} are not granted")]
+    OutboundNotGranted { origin: String },
+    #[error("{origin} leads to an address that is not granted")]
+    OutboundAddressProhibited { origin: String },
+    #[error("request to {origin} failed: {why}")]
+    OutboundFailed { origin: String, why: String },
+    #[error("request to {origin} took too long: {why}")]
+    OutboundTimeout { origin: String, why: String },
     #[error("{message}")]
     BadSubject { message: String },
     #[error("publishing on {subject} is not granted")]
@@ -148,6 +156,10 @@ impl Fault {
             Self::ClientLeft => (400, "client-left"),
             Self::UnknownVerb { .. } => (501, "unknown-verb"),
             Self::CallNotGranted { .. } => (403, "call-not-granted"),
+            Self::OutboundNotGranted { .. } => (403, "outbound-not-granted"),
+            Self::OutboundAddressProhibited { .. } => (403, "outbound-address-prohibited"),
+            Self::OutboundFailed { .. } => (502, "outbound-failed"),
+            Self::OutboundTimeout { .. } => (504, "outbound-timeout"),
             Self::BadSubject { .. } => (400, "bad-subject"),
             Self::PublishNotGranted { .. } => (403, "publish-not-granted"),
             Self::EventTooLarge { .. } => (413, "event-too-large"),

@@ -3,6 +3,7 @@
 //! `docs/ARCHITECTURE.md` is the map. Imports go down the layers only, which
 //! the `tidy` test holds.
 
+mod abroad;
 mod admin;
 mod app;
 mod background;
@@ -35,10 +36,12 @@ mod live;
 mod loader;
 mod manifest;
 mod name;
+mod origin;
 mod outbound;
 mod path;
 mod pool;
 mod publish;
+mod reach;
 mod record;
 mod registry;
 mod route;

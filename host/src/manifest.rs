@@ -5,6 +5,8 @@ use crate::grant::FileGrant;
 use crate::keys::{Complaint, Keys, show};
 use crate::limits::{CONCURRENCY, HOOK_MS, ModuleLimits};
 use crate::name::Name;
+use crate::origin::OriginGrant;
+use crate::reach::{Network, Reach};
 use crate::route::{Pattern, Verb, check_root};
 use crate::secret::SecretSource;
 use crate::subject::SubjectPattern;
@@ -33,6 +35,9 @@ pub(crate) struct Manifest {
     pub(crate) subscribe: Vec<SubjectPattern>,
     /// Buckets of others that it may use.
     pub(crate) buckets: Vec<BucketGrant>,
+    /// Origins that are no neighbours, and where they may lead.
+    pub(crate) outbound: Vec<OriginGrant>,
+    pub(crate) outbound_private: Vec<Network>,
     /// Folders that it finds.
     pub(crate) files: Vec<FileGrant>,
     /// What `wasi:config` gives it.
@@ -83,6 +88,8 @@ impl Default for Manifest {
             publish: vec![SubjectPattern::all()],
             subscribe: vec![SubjectPattern::all()],
             buckets: Vec::new(),
+            outbound: Vec::new(),
+            outbound_private: Vec::new(),
             files: Vec::new(),
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -125,6 +132,10 @@ impl Manifest {
             publish: publish.unwrap_or(usual.publish),
             subscribe: subscribe.unwrap_or(usual.subscribe),
             buckets: keys.list("grants.buckets", BucketGrant::parse).unwrap_or_default(),
+            outbound: keys.list("grants.outbound", OriginGrant::parse).unwrap_or_default(),
+            outbound_private: keys
+                .list("grants.outbound_private", Network::parse)
+                .unwrap_or_default(),
             files: keys.list("grants.files", FileGrant::parse).unwrap_or_default(),
             config: keys.texts_below("config"),
             secrets: SecretSource::read_all(&mut keys),
@@ -149,11 +160,18 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// What it may reach outside.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach::new(self.outbound.clone(), self.outbound_private.clone())
+    }
+}
+
 pub(crate) const CALLS_PER_INSTANCE: &str = "limits.calls_per_instance";
 
 /// Keys of manifests for hosts that offer more. A module that needs one of
 /// them would not do what its owner believes, so it is not served.
-const NOT_OFFERED: [&str; 3] = ["namespace", "expose", "grants.outbound"];
+const NOT_OFFERED: [&str; 2] = ["namespace", "expose"];
 
 /// Values that ask for nothing.
 fn asks_for_nothing(value: &Value) -> bool {
@@ -347,8 +365,17 @@ mod tests {
             ],
         );
         refused(
-            "[grants]\nfiles = [\"a:ro\"]\noutbound = [\"https://a\"]\ncalls = [\"x\"]",
-            &["grants.outbound (x.toml): this version of the host does not offer it"],
+            "expose = [\"a\"]\n[grants]\nfiles = [\"a:ro\"]\ncalls = [\"x\"]",
+            &["expose (x.toml): this version of the host does not offer it"],
+        );
+        refused(
+            "[grants]\noutbound = [\"https://a\", \"ftp://a\"]\noutbound_private = \"10\"",
+            &[
+                "grants.outbound (x.toml): got \"ftp://a\", want an origin such as \
+                 \"https://api.example.com\": it does not begin with http:// or https://",
+                "grants.outbound_private (x.toml): got \"10\", want a network such as \
+                 \"10.0.0.0/8\" or \"fd00::/8\"",
+            ],
         );
         refused(
             "[withdraw]\nat_least_calls = 7",

@@ -45,6 +45,9 @@ pub struct Settings {
     /// How an endpoint is chosen among several.
     pub(crate) balance: Strategy,
     pub(crate) log: LogSettings,
+    /// A PEM file of authorities that requests to outside trust beside the
+    /// usual ones.
+    pub(crate) outbound_roots: Option<PathBuf>,
     /// What `wasi:config` gives every guest whose manifest says nothing else.
     pub(crate) config: BTreeMap<String, String>,
     /// Where secrets of guests may be.
@@ -94,6 +97,7 @@ impl Settings {
                 json: keys.flag("log.json").unwrap_or_default(),
                 filter: keys.text("log.filter").unwrap_or_else(|| "info".to_owned()),
             },
+            outbound_roots: keys.text("outbound.roots").map(PathBuf::from),
             limits: read_limits(&mut keys),
             config: keys.texts_below("config"),
             environment: Environment::default(),

@@ -15,6 +15,7 @@ mod mean;
 mod process;
 mod program;
 mod raw;
+mod stranger;
 
 pub(crate) use check::{answers, faults, json, refuses};
 pub(crate) use client::{Body, Client, Reply, body, chunks, http2, request};
@@ -29,6 +30,7 @@ pub(crate) use process::{
 };
 pub(crate) use program::Program;
 pub(crate) use raw::Wire;
+pub(crate) use stranger::Stranger;
 
 use std::time::Duration;
 

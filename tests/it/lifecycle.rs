@@ -223,3 +223,22 @@ async fn timers_are_shown_before_they_are_served() {
         assert!(shown.stdout.contains(&format!("  {line}\n")), "{shown:?}");
     }
 }
+
+#[tokio::test]
+async fn the_example_looks_at_a_page_from_time_to_time() {
+    let page = Stranger::start().await;
+    let (url, origin) = (page.url("/echo"), page.url(""));
+    let manifest = format!("[config]\nurl = {url:?}\n[grants]\noutbound = [{origin:?}]");
+    let folder = Folder::of(&["poller"]).with("poller.toml", manifest);
+    let host = Launch::over(folder).own_state().start().await;
+    let known = async || json(&host.get("/poller").await, 200);
+    until("a look", async || (1 <= known().await["looks"].as_u64()?).then_some(())).await;
+    assert_eq!(known().await["last"]["status"], 200);
+    drop(page);
+    until("the page to be gone", async || known().await["last"]["status"].is_null().then_some(()))
+        .await;
+    let gone = known().await;
+    assert_eq!(gone["changes"], 2, "{gone}");
+    assert!(gone["last"]["text"].as_str().unwrap().contains("cannot connect"), "{gone}");
+    host.stop().await;
+}

@@ -33,6 +33,8 @@ mod lifecycle;
 mod limits;
 mod neighbours;
 mod new;
+mod outbound;
+mod outbound_tls;
 mod registry;
 mod rollback;
 mod secrets;

@@ -3,7 +3,7 @@
 use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
-const ALL: [&str; 16] = [
+const ALL: [&str; 17] = [
     "throughput",
     "wrk",
     "serve",
@@ -20,6 +20,7 @@ const ALL: [&str; 16] = [
     "calls",
     "bus",
     "kept",
+    "outbound",
 ];
 
 /// Measures what is named, or everything that does not take long. One that

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Examples in Rust, by package; a module is named like its package.
-pub(crate) const EXAMPLES: [&str; 13] = [
+pub(crate) const EXAMPLES: [&str; 14] = [
     "calc",
     "greeter",
     "greeter-api",
@@ -18,6 +18,7 @@ pub(crate) const EXAMPLES: [&str; 13] = [
     "directory",
     "counter",
     "pages",
+    "poller",
     "hello-wasi2",
     "hello-wasi3",
 ];

@@ -14,6 +14,7 @@ The host starts on the examples. Try:
   curl http://127.0.0.1:8080/stocks/ACME/average/7
   curl http://127.0.0.1:8080/directory
   curl http://127.0.0.1:8080/pages
+  curl http://127.0.0.1:8080/poller
   curl -d John http://127.0.0.1:8080/counter/home
   curl http://127.0.0.1:9099/api/services
   target/release/picolet services

@@ -59,6 +59,7 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     write_bus(&mut text, &admin);
     write_timers(&mut text, &admin);
     write_state(&mut text, &admin);
+    write_outbound(&mut text, &admin);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
@@ -90,6 +91,18 @@ fn write_state(text: &mut String, admin: &Admin) {
     one(text, "picolet_state_buckets", "Buckets of state.", counts.buckets);
     let bytes = usize::try_from(counts.bytes).unwrap_or(usize::MAX);
     one(text, "picolet_state_bytes", "What all buckets count for.", bytes);
+}
+
+/// Requests of guests to outside, by what they came to.
+fn write_outbound(text: &mut String, admin: &Admin) {
+    let (family, help) = ("picolet_outbound_requests_total", "Requests to outside.");
+    let _ = writeln!(text, "# HELP {family} {help}\n# TYPE {family} counter");
+    for (service, counts) in admin.abroad.counts() {
+        for (outcome, count) in counts {
+            let labels = format!("service=\"{service}\",outcome=\"{}\"", outcome.as_str());
+            let _ = writeln!(text, "{family}{{{labels}}} {count}");
+        }
+    }
 }
 
 /// Events: all of them, and how each service hears them.

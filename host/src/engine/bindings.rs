@@ -23,7 +23,7 @@ pub struct OpenBucket(pub(crate) crate::bucket::BucketAccess);
 
 pub(crate) use exports::picolet::service::{events, service as declared, start, stop, timers};
 pub(crate) use picolet::service::{
-    bus, client, context, directory, prompt, state as kept, types, watch,
+    bus, client, context, directory, outbound, prompt, state as kept, types, watch,
 };
 pub(crate) use wasi::config::store as configured;
 pub(crate) use wasi::keyvalue::{atomics, batch, store as keyvalue};

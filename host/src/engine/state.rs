@@ -1,10 +1,12 @@
 //! What a store knows: the guest's world, its bounds, and the calls it serves.
 
+use super::abroad::Hooks;
 use super::guest_log::{CurrentRequest, GuestLog};
 use super::meter::{Burst, CpuMeter};
 use super::pulse::Pulse;
 use super::slots::Slots;
 use super::strain::Strain;
+use crate::abroad::Exit;
 use crate::background::Background;
 use crate::bucket::BucketAccesses;
 use crate::buckets::Buckets;
@@ -27,7 +29,7 @@ use tracing::warn;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// What all instances of one revision share.
 pub(crate) struct GuestHost {
@@ -44,6 +46,8 @@ pub(crate) struct GuestHost {
     pub(crate) buckets: Buckets,
     /// None while a guest is asked what it declares.
     pub(crate) bucket_accesses: Option<BucketAccesses>,
+    /// None while a guest is asked what it declares.
+    pub(crate) exit: Option<Exit>,
     pub(crate) config: BTreeMap<String, String>,
     pub(crate) folders: Vec<GuestFolder>,
     pub(crate) secrets: Arc<Secrets>,
@@ -77,6 +81,9 @@ impl GuestHost {
 
 /// The data of one store.
 pub(crate) struct State {
+    /// Goes first of all: who sees it gone knows that what follows from the
+    /// guest is no end that it meant.
+    _alive: Arc<()>,
     pub(crate) host: Arc<GuestHost>,
     pub(crate) bounds: Bounds,
     pub(crate) beside: Arc<Beside>,
@@ -145,16 +152,18 @@ impl State {
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(TABLE_CAPACITY);
+        let (alive, beside) = (Arc::new(()), Arc::<Beside>::default());
         Self {
+            hooks: Hooks::new(host.clone(), beside.clone(), &alive),
+            _alive: alive,
             bounds: Bounds::new(&host.limits),
-            beside: Arc::default(),
+            beside,
             calls: Vec::new(),
             tickets: Vec::new(),
             current,
             last_id: 0,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            hooks: Hooks,
             table,
             host,
         }
@@ -180,7 +189,9 @@ impl State {
 
     /// What the guest prints belongs to the one call that there is; of several
     /// nobody can tell. Of a call that is over there may still be half a line.
-    fn note_current(&self) {
+    fn note_current(&mut self) {
+        let newest = self.calls.last().map(|call| call.context.deadline);
+        self.hooks.note_calls(self.calls.len(), newest);
         match self.calls.as_slice() {
             [] => (),
             [one] => self.current.set(Some(one.context.request_id.clone())),
@@ -192,6 +203,7 @@ impl State {
     pub(crate) fn end_all(&mut self) {
         self.calls.clear();
         self.tickets.clear();
+        self.note_current();
     }
 
     /// How many calls the guest has.
@@ -359,22 +371,5 @@ impl WasiView for State {
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, hooks: &mut self.hooks, table: &mut self.table }
-    }
-}
-
-/// Refuses every request that leaves the host: nothing grants one.
-struct Hooks;
-
-type Sent = (http::Response<WasiBody>, Transfer);
-type Transfer = Box<dyn Future<Output = wasmtime_wasi_http::Result<()>> + Send>;
-
-impl WasiHttpHooks for Hooks {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<wasmtime_wasi_http::RequestOptions>,
-        _sent: Transfer,
-    ) -> Box<dyn Future<Output = wasmtime_wasi_http::Result<Sent>> + Send> {
-        Box::new(std::future::ready(Err(wasmtime_wasi_http::Error::HttpRequestDenied)))
     }
 }

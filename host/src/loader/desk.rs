@@ -14,6 +14,7 @@ use super::past::Past;
 use super::plan::Standing;
 use super::settle::{QUIET, Settling, Verdict};
 use super::{ModuleView, RESCAN, RevisionView};
+use crate::abroad::Abroad;
 use crate::buckets::Buckets;
 use crate::bus::Bus;
 use crate::call::Neighbours;
@@ -136,6 +137,7 @@ pub(crate) struct Tools {
     pub(crate) neighbours: Arc<dyn Neighbours>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) buckets: Buckets,
+    pub(crate) abroad: Abroad,
     pub(crate) hearing: Hearing,
     pub(crate) timing: Timing,
     pub(crate) crew: Crew,
@@ -155,6 +157,7 @@ impl Loader {
             neighbours: tools.neighbours,
             bus: tools.bus,
             buckets: tools.buckets,
+            abroad: tools.abroad,
             config: settings.config.clone(),
             environment: settings.environment.clone(),
             slots: tools.slots,

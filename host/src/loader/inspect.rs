@@ -4,6 +4,7 @@ use super::Refusal;
 use super::folder::{Folder, ReadLimits};
 use super::job::{Loaded, Workshop};
 use super::verify::verify;
+use crate::abroad::Abroad;
 use crate::buckets::Buckets;
 use crate::bus::LocalBus;
 use crate::call::{
@@ -59,6 +60,7 @@ pub(crate) async fn inspect(
         neighbours: Arc::new(Nobody),
         bus: Arc::new(LocalBus::default()),
         buckets: Buckets::nowhere(),
+        abroad: Abroad::new(&[], None).map_err(|_| Refusal::Lost)?,
         config: BTreeMap::new(),
         environment,
         slots: Slots::new(limits.instances_max),

@@ -4,6 +4,7 @@ use super::Refusal;
 use super::folder::{self, Folder, ReadLimits, module_name};
 use super::past::{Kept, Past};
 use super::verify::{Verified, verify};
+use crate::abroad::Abroad;
 use crate::bucket::BucketAccesses;
 use crate::buckets::Buckets;
 use crate::bus::Bus;
@@ -37,6 +38,7 @@ pub(super) struct Workshop {
     pub(super) neighbours: Arc<dyn Neighbours>,
     pub(super) bus: Arc<dyn Bus>,
     pub(super) buckets: Buckets,
+    pub(super) abroad: Abroad,
     /// Where secrets may be.
     pub(super) environment: Environment,
     /// For guests whose manifest says nothing else.
@@ -291,6 +293,10 @@ impl Workshop {
             shared: sound.manifest.buckets.clone(),
             bytes_max: limits.state_mib << 20,
         });
+        let exit = service.map(|service| {
+            let reach = sound.manifest.reach();
+            self.abroad.exit(service.as_str(), reach)
+        });
         let service = service.unwrap_or(&sound.module).as_str();
         Arc::new(GuestHost {
             service: service.to_owned(),
@@ -303,6 +309,7 @@ impl Workshop {
             event_bytes_max: self.limits.event_bytes_max,
             buckets: self.buckets.clone(),
             bucket_accesses: accesses,
+            exit,
             folders: sound.folders.clone(),
             secrets: sound.secrets.clone(),
             config: self.config_of(&sound.manifest),

@@ -189,7 +189,7 @@ impl Counts {
 }
 
 /// Interfaces that any module may import.
-const OPEN: [&str; 20] = [
+const OPEN: [&str; 21] = [
     "picolet:service/types",
     "picolet:service/context",
     "picolet:service/client",
@@ -198,6 +198,7 @@ const OPEN: [&str; 20] = [
     "picolet:service/watch",
     "picolet:service/bus",
     "picolet:service/state",
+    "picolet:service/outbound",
     "wasi:keyvalue/store@0.2.0-draft",
     "wasi:keyvalue/atomics@0.2.0-draft",
     "wasi:keyvalue/batch@0.2.0-draft",
@@ -208,7 +209,7 @@ const OPEN: [&str; 20] = [
     "wasi:cli/",
     "wasi:filesystem/",
     "wasi:http/types",
-    // Linked, and refuse every request.
+    // Linked for everybody; what they may send is judged request by request.
     "wasi:http/outgoing-handler",
     "wasi:http/client",
 ];
