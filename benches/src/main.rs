@@ -41,6 +41,7 @@ mod routes;
 mod serve;
 mod served;
 mod soak;
+mod sockets;
 mod spawned;
 mod swap;
 mod throughput;
@@ -53,7 +54,7 @@ use std::process::ExitCode;
 pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 const ALL: &str = "throughput, wrk, serve, hop, hops, swap, routes, density, hostile, killed, \
-                   down, timeouts, leave, calls, bus, kept, outbound, soak";
+                   down, timeouts, leave, calls, bus, kept, outbound, sockets, soak";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -92,6 +93,7 @@ fn run(name: &str) -> Measured {
         "bus" => bus::measure(&bus::Plan::FULL)?,
         "kept" => kept::measure(&kept::Plan::FULL)?,
         "outbound" => outbound::measure(&outbound::Plan::FULL)?,
+        "sockets" => sockets::measure(&sockets::Plan::FULL)?,
         "soak" => soak::measure(&soak::Plan::FULL)?,
         _ => return Err(format!("there is none; {ALL}").into()),
     };

@@ -6,6 +6,7 @@
 
 pub mod bindings;
 mod outbound;
+pub(crate) mod sockets;
 pub(crate) mod state;
 mod task;
 
@@ -17,6 +18,7 @@ use self::bindings::{
     exports::picolet::service::service as exported,
     listener::exports::picolet::service::events,
     picolet::service::{bus, client as wit_client, prompt, types as wit},
+    socketed::exports::picolet::service::websockets,
     starter::exports::picolet::service::start,
     stopper::exports::picolet::service::stop,
     timed::exports::picolet::service::timers,
@@ -29,7 +31,8 @@ use crate::{
     call,
     head::Head,
     service::{
-        Declaration, Listener, Schedule, Service, Starter, Stopper, Subscription, Timed, Timer,
+        Declaration, Listener, Schedule, Service, Socketed, Starter, Stopper, Subscription, Timed,
+        Timer, WebSocket,
     },
 };
 
@@ -80,6 +83,16 @@ impl<S: Timed> timers::Guest for Adapter<S> {
     }
 }
 
+impl<S: Socketed> websockets::Guest for Adapter<S> {
+    fn websockets() -> Vec<websockets::Websocket> {
+        S::WEBSOCKETS.iter().map(Into::into).collect()
+    }
+
+    async fn attend(websocket: u32, happening: wit::Request) -> Result<(), wit::Fault> {
+        S::attend(websocket, &mut entered(happening)).await.map_err(Into::into)
+    }
+}
+
 impl<S: Starter> start::Guest for Adapter<S> {
     async fn start(event: wit::Request) -> Result<(), wit::Fault> {
         S::start(&mut entered(event)).await.map_err(Into::into)
@@ -120,6 +133,17 @@ impl From<&Subscription> for events::Subscription {
             subject: subscription.subject.into(),
             group: subscription.group.map(Into::into),
             description: subscription.description.into(),
+        }
+    }
+}
+
+impl From<&WebSocket> for websockets::Websocket {
+    fn from(websocket: &WebSocket) -> Self {
+        Self {
+            name: websocket.name.into(),
+            pattern: websocket.pattern.into(),
+            protocols: websocket.protocols.iter().map(|protocol| (*protocol).into()).collect(),
+            description: websocket.description.into(),
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::{Context, Cookies, Fault, Headers, Request, text};
 /// | [`Body`](crate::Body) | the body as it arrives |
 /// | [`Headers`], [`Cookies`] | of the request |
 /// | [`Context`] | request id, trace, deadline, caller, properties |
+/// | [`Socket`](crate::Socket) | the socket that the call came by |
+/// | [`SocketEvent`](crate::SocketEvent) | what has happened there, for `#[websocket]` |
 /// | [`Request`] | all of it |
 /// | `Option<T>`, `Result<T, Fault>` | `T`, or that it could not be had |
 #[diagnostic::on_unimplemented(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Body, ClientResponse, Fault, Headers, Response, json, text};
+use crate::{Body, ClientResponse, Fault, Headers, Response, text, written::Written};
 
 /// A request to an absolute URL, anywhere on the network.
 ///
@@ -83,49 +83,31 @@ impl Fetch {
 
     /// More for the query of the URL: a struct, a map or a list of pairs.
     pub fn query(mut self, query: &(impl Serialize + ?Sized)) -> Self {
-        match text::write_pairs(query) {
-            Ok(pairs) => {
-                let url = &mut self.outgoing.url;
-                url.truncate(url.find('#').unwrap_or(url.len()));
-                url.push(if url.contains('?') { '&' } else { '?' });
-                url.push_str(&text::encode(pairs.iter()));
-            }
-            Err(error) => self.refuse(Fault::internal(format!("the query: {error}"))),
+        if let Some(pairs) = self.written().query(query) {
+            let url = &mut self.outgoing.url;
+            url.truncate(url.find('#').unwrap_or(url.len()));
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(&text::encode(pairs.iter()));
         }
         self
     }
 
     /// One more header.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        if let Err(fault) = self.outgoing.headers.append(name, value) {
-            self.refuse(fault);
-        }
+        self.written().header(name, value);
         self
     }
 
     /// A JSON body.
     pub fn data(mut self, data: &(impl Serialize + ?Sized)) -> Self {
-        match json::to_vec(data) {
-            Ok(json) => self.typed("application/json", json),
-            Err(error) => {
-                self.refuse(Fault::internal(format!("the data: {error}")));
-                self
-            }
-        }
+        self.written().data(data);
+        self
     }
 
     /// A form as the body: a struct, a map or a list of pairs.
     pub fn form(mut self, form: &(impl Serialize + ?Sized)) -> Self {
-        match text::write_pairs(form) {
-            Ok(pairs) => {
-                let form = text::encode(pairs.iter());
-                self.typed("application/x-www-form-urlencoded", form)
-            }
-            Err(error) => {
-                self.refuse(Fault::internal(format!("the form: {error}")));
-                self
-            }
-        }
+        self.written().form(form);
+        self
     }
 
     /// A body of bytes, text or a stream, of the content type given with
@@ -191,16 +173,9 @@ impl Fetch {
         self.send().await?.bytes().await
     }
 
-    fn typed(mut self, content_type: &str, body: impl Into<Body>) -> Self {
-        if self.outgoing.headers.get("content-type").is_none() {
-            self = self.header("content-type", content_type);
-        }
-        self.body(body)
-    }
-
-    /// Keeps the first refusal.
-    fn refuse(&mut self, fault: Fault) {
-        self.refusal.get_or_insert(fault);
+    fn written(&mut self) -> Written<'_> {
+        let Outgoing { headers, body, .. } = &mut self.outgoing;
+        Written { headers, body, refusal: &mut self.refusal }
     }
 }
 

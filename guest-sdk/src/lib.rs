@@ -54,15 +54,18 @@ mod response;
 mod service;
 mod session;
 mod sleep;
+mod sockets;
 mod sse;
 mod status;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod text;
 pub mod typed;
+mod written;
 
 pub use picolet_sdk_macros::{
     after, before, contract, cron, delete, every, get, on, patch, post, put, service, start, stop,
+    websocket,
 };
 
 #[cfg(feature = "msgpack")]
@@ -89,6 +92,7 @@ pub use crate::{
     response::{IntoResponse, Response, ResponsePart},
     session::{LogLevel, Session},
     sleep::sleep,
+    sockets::{Everyone, Message, Payload, Room, Socket, SocketEvent, everyone, room, socket},
     sse::{Event, Events, Sse},
     status::StatusCode,
 };
@@ -103,12 +107,13 @@ pub mod prelude {
     pub use crate::Protobuf;
     pub use crate::{
         Body, BodyWriter, Bucket, BusEvent, Bytes, Call, Client, ClientResponse, Context, Cookie,
-        Cookies, DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Fault, Fetch,
-        Form, FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel, Path, Query, Request,
-        Response, ResponsePart, SameSite, Secret, Session, Sse, StartCause, StatusCode, StopCause,
-        Swapped, Text, Tick, TryJoin, Versioned, after, before, client, config, contract, cron,
-        delete, directory, directory_changes, every, fetch, get, join_all, on, patch, post,
-        publish, put, secret, service, sleep, start, stop, try_join_all,
+        Cookies, DirectoryChange, Endpoint, EndpointState, Entry, Event, Events, Everyone, Fault,
+        Fetch, Form, FromRequest, Headers, Html, IntoResponse, Join, Json, LogLevel, Message, Path,
+        Query, Request, Response, ResponsePart, Room, SameSite, Secret, Session, Socket,
+        SocketEvent, Sse, StartCause, StatusCode, StopCause, Swapped, Text, Tick, TryJoin,
+        Versioned, after, before, client, config, contract, cron, delete, directory,
+        directory_changes, every, everyone, fetch, get, join_all, on, patch, post, publish, put,
+        room, secret, service, sleep, socket, start, stop, try_join_all, websocket,
     };
 }
 
@@ -120,84 +125,26 @@ pub mod __private {
     pub use crate::{
         Call, Client, Fault, FromRequest, Request, Response,
         service::{
-            Declaration, Listener, Method, Route, Schedule, Service, Starter, Stopper,
-            Subscription, Timed, Timer, agree, begin, complete, enter, extract, heard, keep,
-            keep_listener, keep_starter, keep_stopper, keep_timed, kept, no_such_method,
-            no_such_subscription, no_such_timer, one_takes_the_body, proceed, put, respond, told,
+            Declaration, Listener, Method, Route, Schedule, Service, Socketed, Starter, Stopper,
+            Subscription, Timed, Timer, WebSocket, agree, begin, complete, enter, enter_websocket,
+            extract, heard, keep, keep_listener, keep_socketed, keep_starter, keep_stopper,
+            keep_timed, kept, no_such_method, no_such_subscription, no_such_timer,
+            no_such_websocket, one_takes_the_body, proceed, put, respond, told,
         },
     };
 }
 
-/// Exports a service where there is a host to export it to.
+/// Exports a service, or what it does beside in the world of this name, where
+/// there is a host to export it to.
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __export_service {
-    ($service:ty) => {
+macro_rules! __export {
+    ($service:ty $(, $world:ident)?) => {
         const _: () = {
             type Exported = $crate::__private::abi::Adapter<$service>;
-            $crate::__private::abi::bindings::export_guest!(
-                Exported with_types_in $crate::__private::abi::bindings
-            );
-        };
-    };
-}
-
-/// Exports what hears the events of a service.
-#[cfg(target_family = "wasm")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __export_listener {
-    ($service:ty) => {
-        const _: () = {
-            type Exported = $crate::__private::abi::Adapter<$service>;
-            $crate::__private::abi::bindings::listener::export_listener!(
-                Exported with_types_in $crate::__private::abi::bindings::listener
-            );
-        };
-    };
-}
-
-/// Exports the timers of a service.
-#[cfg(target_family = "wasm")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __export_timed {
-    ($service:ty) => {
-        const _: () = {
-            type Exported = $crate::__private::abi::Adapter<$service>;
-            $crate::__private::abi::bindings::timed::export_timed!(
-                Exported with_types_in $crate::__private::abi::bindings::timed
-            );
-        };
-    };
-}
-
-/// Exports the start of a service.
-#[cfg(target_family = "wasm")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __export_starter {
-    ($service:ty) => {
-        const _: () = {
-            type Exported = $crate::__private::abi::Adapter<$service>;
-            $crate::__private::abi::bindings::starter::export_starter!(
-                Exported with_types_in $crate::__private::abi::bindings::starter
-            );
-        };
-    };
-}
-
-/// Exports the stop of a service.
-#[cfg(target_family = "wasm")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __export_stopper {
-    ($service:ty) => {
-        const _: () = {
-            type Exported = $crate::__private::abi::Adapter<$service>;
-            $crate::__private::abi::bindings::stopper::export_stopper!(
-                Exported with_types_in $crate::__private::abi::bindings::stopper
+            $crate::__private::abi::bindings::$($world::)?export!(
+                Exported with_types_in $crate::__private::abi::bindings$(::$world)?
             );
         };
     };
@@ -207,38 +154,6 @@ macro_rules! __export_stopper {
 #[cfg(not(target_family = "wasm"))]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __export_service {
-    ($service:ty) => {};
-}
-
-/// The same.
-#[cfg(not(target_family = "wasm"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __export_listener {
-    ($service:ty) => {};
-}
-
-/// The same.
-#[cfg(not(target_family = "wasm"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __export_timed {
-    ($service:ty) => {};
-}
-
-/// The same.
-#[cfg(not(target_family = "wasm"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __export_starter {
-    ($service:ty) => {};
-}
-
-/// The same.
-#[cfg(not(target_family = "wasm"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __export_stopper {
-    ($service:ty) => {};
+macro_rules! __export {
+    ($service:ty $(, $world:ident)?) => {};
 }

@@ -101,6 +101,32 @@ pub enum Schedule {
     Cron(&'static str),
 }
 
+/// What `#[service]` implements beside [`Service`] when there is a
+/// `#[websocket]`.
+pub trait Socketed: Service {
+    /// Where WebSockets are opened; the indices are what
+    /// [`attend`](Self::attend) is given.
+    const WEBSOCKETS: &'static [WebSocket];
+
+    /// Attends to what has happened at a socket.
+    fn attend(websocket: u32, happening: &mut Request) -> impl Future<Output = Result<(), Fault>>;
+}
+
+/// A place where WebSockets are opened.
+#[derive(Clone, Copy, Debug)]
+pub struct WebSocket {
+    /// For people and logs.
+    pub name: &'static str,
+    /// The path below the root.
+    pub pattern: &'static str,
+    /// The names of the parameters, in the order of the pattern.
+    pub params: &'static [&'static str],
+    /// Subprotocols, the best first.
+    pub protocols: &'static [&'static str],
+    /// What it is for, for people.
+    pub description: &'static str,
+}
+
 /// What `#[service]` implements beside [`Service`] when there is a `#[start]`.
 pub trait Starter: Service {
     /// Does what is to be done before the first call.
@@ -211,6 +237,19 @@ pub fn enter<S: Service>(method: u32, request: &mut Request) {
     if let Some(method) = S::DECLARATION.methods.get(method as usize) {
         request.names = method.params;
     }
+}
+
+/// The same for what happens at a WebSocket.
+pub fn enter_websocket<S: Socketed>(websocket: u32, happening: &mut Request) {
+    if let Some(websocket) = S::WEBSOCKETS.get(websocket as usize) {
+        happening.names = websocket.params;
+    }
+}
+
+/// The answer to an index of a WebSocket that was never declared.
+#[cold]
+pub fn no_such_websocket() -> Result<(), Fault> {
+    Err(Fault::internal("the host has a WebSocket that was not declared"))
 }
 
 /// The same for an index of a subscription.
@@ -325,6 +364,9 @@ pub const fn keep_listener<S: Listener>() {}
 
 /// The same for those that are called from time to time.
 pub const fn keep_timed<S: Timed>() {}
+
+/// The same for those that attend to WebSockets.
+pub const fn keep_socketed<S: Socketed>() {}
 
 /// The same for the one that is called first.
 pub const fn keep_starter<S: Starter>() {}

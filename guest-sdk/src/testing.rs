@@ -26,6 +26,7 @@
 mod events;
 mod fetch;
 mod serve;
+pub(crate) mod sockets;
 pub(crate) mod state;
 pub(crate) mod watch;
 
@@ -34,6 +35,7 @@ pub use self::{
     events::{Published, hear, published},
     fetch::{Fetched, answer_fetch},
     serve::serve,
+    sockets::{Sent, attend, closed, rooms, sent},
     state::configure,
 };
 
@@ -108,6 +110,7 @@ pub fn request(verb: &str, target: &str) -> RequestBuilder {
         params: Vec::new(),
         headers: Headers::new(),
         body: Body::empty(),
+        socket: None,
     }
 }
 
@@ -121,6 +124,7 @@ pub struct RequestBuilder {
     params: Vec<(String, String)>,
     headers: Headers,
     body: Body,
+    socket: Option<String>,
 }
 
 impl RequestBuilder {
@@ -160,12 +164,19 @@ impl RequestBuilder {
         self
     }
 
+    /// The socket that the call comes by, which is open from then on.
+    pub fn socket(mut self, id: &str) -> Self {
+        self.socket = Some(id.to_owned());
+        self
+    }
+
     /// The request. Its parameter names live as long as the test.
     pub fn build(self) -> Request {
         let values: Vec<&str> = self.params.iter().map(|(_, value)| &**value).collect();
         let mut block = Head::encode(&self.verb, &self.path, &self.query, &values);
         block.extend_from_slice(self.headers.0.as_block());
-        let mut request = Request::from_host(1, Head::new(block), self.body);
+        let call = self.socket.map_or(1, sockets::came_by);
+        let mut request = Request::from_host(call, Head::new(block), self.body);
         let names = self.params.into_iter().map(|(name, _)| &*name.leak());
         request.names = names.collect::<Vec<_>>().leak();
         request

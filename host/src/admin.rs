@@ -10,6 +10,7 @@ mod guard;
 mod metrics;
 mod openapi;
 mod pico;
+mod wire;
 
 pub(crate) use endpoints::Watches;
 
@@ -25,6 +26,7 @@ use crate::loader::Desk;
 use crate::publish::Snapshots;
 use crate::registry::Registry;
 use crate::timing::Timing;
+use crate::upgrade;
 use ::http::StatusCode;
 use ::http::header::CONTENT_TYPE;
 use axum::Router;
@@ -33,6 +35,7 @@ use axum::extract::State as AxumState;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -58,13 +61,17 @@ pub(crate) struct Admin {
 #[derive(Debug)]
 pub(crate) struct Refused {
     status: StatusCode,
-    name: &'static str,
+    name: Cow<'static, str>,
     message: String,
 }
 
 impl Refused {
-    fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
-        Self { status, name, message: message.into() }
+    fn new(
+        status: StatusCode,
+        name: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { status, name: name.into(), message: message.into() }
     }
 
     fn bad_request(message: impl Into<String>) -> Self {
@@ -80,7 +87,11 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let code = self.status.as_u16();
         let body = json!({ "error": self.message, "code": code, "fault": self.name });
-        (self.status, axum::Json(body)).into_response()
+        let mut response = (self.status, axum::Json(body)).into_response();
+        if self.status == StatusCode::UPGRADE_REQUIRED {
+            upgrade::advise(response.headers_mut());
+        }
+        response
     }
 }
 
@@ -88,6 +99,7 @@ impl IntoResponse for Refused {
 pub(crate) fn router(admin: Admin, body_bytes_max: usize) -> Router {
     let event_limit = DefaultBodyLimit::max(admin.event_bytes_max);
     let publish = post(events::publish).layer(event_limit);
+    let wire = get(wire::hear).merge(post(events::publish_on_ws).layer(event_limit));
     Router::new()
         .merge(pico::routes())
         .route("/admin/v1/services", get(api::services))
@@ -97,6 +109,7 @@ pub(crate) fn router(admin: Admin, body_bytes_max: usize) -> Router {
         .route("/admin/v1/services/{name}/rollback", post(change::rollback))
         .route("/admin/v1/endpoints", get(endpoints::endpoints))
         .route("/admin/v1/events", get(events::hear))
+        .route("/admin/v1/events/ws", wire)
         .route("/admin/v1/events/{subject}", publish)
         .route("/admin/v1/modules", get(api::modules))
         .route("/admin/v1/health", get(api::health))

@@ -3,8 +3,11 @@
 //! Three steps, three types: settings, a built host with its sockets bound and
 //! nothing running, a run that ends with a report.
 
+mod run;
+
 use crate::abroad::Abroad;
-use crate::admin::{self, Admin, Watches};
+use crate::admin::{Admin, Watches};
+use crate::browsers::{Browsers, Footing};
 use crate::buckets::{Buckets, StateBounds};
 use crate::bus::{Bus, LocalBus};
 use crate::client::Client;
@@ -12,26 +15,23 @@ use crate::cores::Cores;
 use crate::crew::{Crew, Report};
 use crate::engine::{Cache, Compiler, Engine, Slots};
 use crate::hearing::Hearing;
-use crate::http::{Connections, Front, Ground, bind};
-use crate::limits::HOOK_MS;
+use crate::http::{Front, Ground, bind};
 use crate::live::Live;
 use crate::loader::{Desk, Loader, Past, Tools};
 use crate::outbound::Outbound;
-use crate::publish::published;
+use crate::publish::{Snapshots, published};
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::sockets::Sockets;
 use crate::telemetry::Announcer;
 use crate::timing::Timing;
-use axum::serve::ListenerExt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::warn;
 
 /// A host with its sockets bound and nothing running yet.
 pub struct Host {
@@ -64,6 +64,8 @@ struct Ready {
     buckets: Buckets,
     abroad: Abroad,
     cores: Arc<Cores>,
+    bus: Arc<dyn Bus>,
+    sockets: Sockets,
     domain: String,
 }
 
@@ -99,7 +101,9 @@ impl Host {
         let cores = Arc::new(start_cores(settings.threads)?);
         let abroad = open_abroad(&settings, &admin_listener)?;
         let domain = domain(&settings, &listeners);
-        let ready = Ready { announcer, engine, past, buckets, abroad, cores, domain };
+        let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
+        let sockets = Sockets::new(settings.limits.websockets_max);
+        let ready = Ready { announcer, engine, past, buckets, abroad, cores, bus, sockets, domain };
         Ok(Self::wire(settings, ready, listeners, admin_listener))
     }
 
@@ -109,23 +113,25 @@ impl Host {
         listeners: Vec<TcpListener>,
         admin_listener: TcpListener,
     ) -> Self {
-        let Ready { announcer, engine, past, buckets, abroad, cores, domain } = ready;
+        let Ready { announcer, engine, past, buckets, abroad, cores, bus, sockets, domain } = ready;
         let (limits, crews) = (settings.limits, Crews::default());
-        let crew = crews.inner.clone();
-        let outbound = Outbound::default();
+        let (crew, outbound) = (crews.inner.clone(), Outbound::default());
         let registry = Registry::new(settings.leases, limits.records_max, outbound.clone());
         let (publisher, live) = published(Live::default());
         let locals = Box::new(live.clone());
         let client = Client::new(locals, registry.clone(), outbound, limits, settings.balance);
-        let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
         let hearing = Hearing::new(bus.clone(), live.clone(), crew.clone(), cores.clone());
         let timing = Timing::new(live.clone(), crew.clone(), cores.clone());
+        let browsers = open_browsers(&settings, &bus, &live, &crew, sockets.clone());
         let ground = Ground {
             live: live.clone(),
             registry: registry.clone(),
             client: client.clone(),
+            browsers: browsers.clone(),
             crew: crew.clone(),
             cores,
+            sockets: sockets.clone(),
+            origins: settings.origins.clone(),
         };
         let front = Front::new(ground, limits);
         let tools = Tools {
@@ -138,8 +144,10 @@ impl Host {
             bus: bus.clone(),
             buckets: buckets.clone(),
             abroad: abroad.clone(),
+            sockets,
             hearing: hearing.clone(),
             timing: timing.clone(),
+            browsers,
             crew,
             announcer: announcer.clone(),
             domain,
@@ -178,55 +186,15 @@ impl Host {
         stop: impl Future<Output = ()>,
         hurry: impl Future<Output = ()>,
     ) -> Report {
-        let limits = self.settings.limits;
-        let Crews { outer, loading, inner } = self.crews;
-        let closing = watch::Sender::new(false);
-        let connections = Arc::new(Connections::default());
-        for listener in self.listeners {
-            let (front, connections) = (self.front.clone(), connections.clone());
-            let closing = closing.subscribe();
-            outer.hire("accept", |_| front.accept(listener, connections, closing));
-        }
-        let front = self.front.clone();
-        outer.hire("watch", |stop| front.keep_watch(stop));
-        let registry = self.admin.registry.clone();
-        outer.hire("health checks", |stop| registry.keep_checking(stop));
-        for external in self.settings.external.clone() {
-            let registry = self.admin.registry.clone();
-            outer.hire("external", |stop| registry.keep_external(external, stop));
-        }
-        loading.hire("loader", |stop| self.loader.run(stop));
-        let router = admin::router(self.admin, limits.admin_body_bytes_max);
-        let (listener, admin_closing) = (self.admin_listener, closing.subscribe());
-        let stall_ms = limits.write_stall_ms_max;
-        outer.hire("admin", |_| serve_admin(listener, router, stall_ms, admin_closing));
-
-        let streams = self.front.streams.clone();
+        let run = self.start();
         stop.await;
-        self.front.begin_stop();
-        self.announcer.say("stopping");
-        let linger = Duration::from_millis(limits.linger_ms_max);
-        let drain = Duration::from_millis(limits.drain_ms_max);
-        let draining = async {
-            tokio::time::sleep(linger).await;
-            closing.send_replace(true);
-            let of_inner = inner.disband(drain).await;
-            // Every connection has ended, and with it its streams.
-            streams.disband(Duration::ZERO).await;
-            let of_loading = loading.disband(STOPS_GRACE).await;
-            (of_inner, of_loading, outer.disband(ADMIN_GRACE).await)
+        run.front.begin_stop();
+        run.announcer.say("stopping");
+        let [inner, loading, outer] = tokio::select! {
+            reports = run.drain() => reports,
+            () = hurry => run.cut().await,
         };
-        let (inner, loading, outer) = tokio::select! {
-            reports = draining => reports,
-            () = hurry => {
-                info!("told twice to stop, cutting what still runs");
-                closing.send_replace(true);
-                streams.disband(Duration::ZERO).await;
-                let now = Duration::ZERO;
-                (inner.disband(now).await, loading.disband(now).await, outer.disband(now).await)
-            }
-        };
-        self.announcer.say("stopped");
+        run.announcer.say("stopped");
         Report {
             finished: inner.finished + loading.finished + outer.finished,
             panicked: inner.panicked + loading.panicked + outer.panicked,
@@ -251,6 +219,19 @@ fn open_engine(
     Ok((Arc::new(engine), Arc::new(past.map_err(no_state)?)))
 }
 
+/// The way in of browsers.
+fn open_browsers(
+    settings: &Settings,
+    bus: &Arc<dyn Bus>,
+    live: &Snapshots<Live>,
+    crew: &Crew,
+    sockets: Sockets,
+) -> Browsers {
+    let (bus, live, crew) = (bus.clone(), live.clone(), crew.clone());
+    let origins = settings.origins.clone();
+    Browsers::new(Footing { bus, live, sockets, origins, crew }, settings.limits)
+}
+
 /// What services keep.
 fn open_buckets(settings: &Settings) -> Result<Buckets, BuildError> {
     let (limits, folder) = (&settings.limits, &settings.state);
@@ -270,26 +251,6 @@ fn open_abroad(settings: &Settings, admin: &TcpListener) -> Result<Abroad, Build
         .map_err(|error| BuildError::Roots { reason: error.to_string() })
 }
 
-/// Serves the admin side. Who does not read what was asked for is not waited
-/// for.
-async fn serve_admin(
-    listener: TcpListener,
-    router: axum::Router,
-    stall_ms: u64,
-    mut closing: watch::Receiver<bool>,
-) {
-    let stall_ms = u32::try_from(stall_ms).unwrap_or(u32::MAX);
-    let listener = listener.tap_io(move |stream| {
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(&*stream, stall_ms);
-    });
-    let until = async move {
-        let _ = closing.wait_for(|closing| *closing).await;
-    };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
-        warn!(%error, "admin side ended");
-    }
-}
-
 /// Threads that serve, as many as the host may use unless it is told.
 fn start_cores(threads: usize) -> Result<Cores, BuildError> {
     let count = match threads {
@@ -298,11 +259,6 @@ fn start_cores(threads: usize) -> Result<Cores, BuildError> {
     };
     Cores::start(count).map_err(BuildError::Threads)
 }
-
-/// What the loader gets until the last service has stopped; each is bounded.
-const STOPS_GRACE: Duration = Duration::from_millis(2 * *HOOK_MS.end());
-/// What the admin side gets to end its answers.
-const ADMIN_GRACE: Duration = Duration::from_millis(500);
 
 fn check_folder(settings: &Settings) -> Result<(), BuildError> {
     let folder = settings.folder.clone();

@@ -4,12 +4,14 @@
 //! own pace. Publishing puts an event into the queues of those it concerns and
 //! waits for nobody; a queue that is full loses its oldest event.
 
+mod asked;
 mod backlog;
 mod history;
 mod told;
 
+pub(crate) use asked::{EventQuery, EventQueryError};
 pub(crate) use history::{EventId, Replay};
-pub(crate) use told::Told;
+pub(crate) use told::{READER_BOUNDS, Told};
 
 use crate::call::{CallContext, Properties, RequestId, mix};
 use crate::name::Name;

@@ -4,11 +4,13 @@ mod chain;
 mod directory;
 mod properties;
 mod request_id;
+mod socket_id;
 
 pub(crate) use chain::Chain;
 pub(crate) use directory::{DirectoryEntry, EndpointEvent, EndpointState, Fares};
 pub(crate) use properties::Properties;
 pub(crate) use request_id::{RequestId, RequestIds, Trace};
+pub(crate) use socket_id::SocketId;
 
 use crate::block::Params;
 use crate::fault::Fault;
@@ -43,6 +45,8 @@ pub(crate) enum Entrance {
     Subscription(u32),
     /// A timer; it answers as little, and so do the others.
     Timer(u32),
+    /// A WebSocket, at which something has happened.
+    Socket(u32),
     /// What a revision does before its first call.
     Start,
     /// What it does after its last one.
@@ -50,7 +54,7 @@ pub(crate) enum Entrance {
 }
 
 /// Verb, target, headers and captured parameters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CallHead {
     pub verb: Method,
     pub uri: Uri,
@@ -99,6 +103,8 @@ pub(crate) struct CallContext {
     pub events_before: u8,
     /// Name and value pairs that go along with every call made from this one.
     pub properties: Properties,
+    /// The socket that it came by. Calls made from this one came by none.
+    pub socket: Option<SocketId>,
 }
 
 /// A method that waits for the call it made.
@@ -134,6 +140,7 @@ impl CallContext {
             hops_before: 0,
             events_before: 0,
             properties: Properties::default(),
+            socket: None,
         }
     }
 }

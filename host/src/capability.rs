@@ -4,6 +4,7 @@ mod config;
 mod fetching;
 mod follow;
 mod keyvalue;
+mod messaging;
 mod publishing;
 mod state;
 
@@ -42,6 +43,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     directory::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     bus::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     engine::outbound::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    engine::messaging::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     engine::kept::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     engine::keyvalue::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     engine::atomics::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;

@@ -88,6 +88,8 @@ impl Client {
         let options = CallOptions::parse(&call.service, &call.options)?;
         if let Some(by) = by {
             context.chain = context.chain.with(by);
+            // It is the caller that came by a socket.
+            context.socket = None;
         }
         if let Some(trace) = &options.trace {
             context.request_id = context.request_id.under(trace.clone());
@@ -138,17 +140,6 @@ impl Client {
     pub(crate) fn waiting(&self) -> usize {
         self.shared.lines.waiting()
     }
-}
-
-/// Query pairs as they follow a path.
-fn render_query(query: &[(String, String)]) -> String {
-    let pair = |(name, value): &(String, String)| {
-        format!("{}={}", crate::path::encode(name), crate::path::encode(value))
-    };
-    if query.is_empty() {
-        return String::new();
-    }
-    format!("?{}", query.iter().map(pair).collect::<Vec<_>>().join("&"))
 }
 
 impl Neighbours for Client {

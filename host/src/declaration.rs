@@ -1,18 +1,23 @@
 //! What a module declares: told by the module, checked once, believed after.
 
+mod routes;
 mod timer;
+mod websocket;
 
+pub(crate) use routes::{DeclaredRoute, Place};
 pub(crate) use timer::{RawSchedule, RawTimer, Timer, TimerError};
+pub(crate) use websocket::{RawWebSocket, WebSocket, WebSocketError};
 
+use crate::exposed::{ExposeError, Exposed};
 use crate::limits::HostLimits;
 use crate::manifest::Manifest;
 use crate::name::{Name, NameError};
 use crate::record::RecordMethod;
-use crate::route::{Pattern, PatternError, Verb, check_root, reserved};
+use crate::route::{Pattern, PatternError, Verb, check_root, shape};
 use crate::subject::{SubjectError, SubjectPattern, Subscription};
 use semver::Version;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What a module says it is, unchecked.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +30,7 @@ pub(crate) struct RawDeclaration {
     pub methods: Vec<RawMethod>,
     pub subscriptions: Vec<RawSubscription>,
     pub timers: Vec<RawTimer>,
+    pub websockets: Vec<RawWebSocket>,
     pub starts: bool,
     pub stops: bool,
 }
@@ -59,6 +65,9 @@ pub(crate) struct Declaration {
     pub methods: Vec<Method>,
     pub subscriptions: Vec<Subscribed>,
     pub timers: Vec<Timer>,
+    pub websockets: Vec<WebSocket>,
+    /// What browsers reach of it.
+    pub exposed: Exposed,
     /// Whether it has something to do before its first call.
     pub starts: bool,
     /// Whether it has something to do after its last call.
@@ -94,7 +103,7 @@ pub(crate) enum DeclarationError {
     Version(String),
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    #[error("declares no method, no subscription and no timer")]
+    #[error("declares no method, no websocket, no subscription and no timer")]
     NoMethods,
     #[error("declares {count} methods, at most {max} are allowed")]
     TooManyMethods { count: usize, max: usize },
@@ -120,6 +129,10 @@ pub(crate) enum DeclarationError {
     TooManySubscriptions { count: usize, max: usize },
     #[error(transparent)]
     Timer(#[from] TimerError),
+    #[error(transparent)]
+    WebSocket(#[from] WebSocketError),
+    #[error(transparent)]
+    Expose(#[from] ExposeError),
     #[error("metadata is over {0} bytes")]
     MetadataTooLarge(usize),
 }
@@ -148,20 +161,25 @@ impl Declaration {
         check_texts(&raw)?;
         let subscriptions = subscribed(raw.subscriptions, manifest, max)?;
         let timers = timer::check_all(raw.timers, max)?;
+        let websockets = websocket::check_all(raw.websockets, max)?;
         let methods: Result<Vec<Method>, _> = raw.methods.into_iter().map(Method::check).collect();
+        let methods = methods?;
+        let exposed = exposed(manifest, &name, &methods)?;
         let declaration = Self {
             name,
             version,
             root: raw.root,
             description: raw.description,
             metadata: raw.metadata,
-            methods: methods?,
+            methods,
             subscriptions,
             timers,
+            websockets,
+            exposed,
             starts: raw.starts,
             stops: raw.stops,
         };
-        declaration.check_methods()?;
+        declaration.check_whole()?;
         Ok(declaration)
     }
 
@@ -181,7 +199,12 @@ impl Declaration {
             })
         };
         let methods = if manifest.routes.is_empty() {
-            vec![any("root", "")?, any("below", "/{*path}")?, any("slash", "/")?]
+            let mut methods = vec![any("below", "/{*path}")?, any("slash", "/")?];
+            // Without a root there is only one that has nothing behind it.
+            if !root.is_empty() {
+                methods.insert(0, any("root", "")?);
+            }
+            methods
         } else {
             let method = |route: &crate::manifest::ManifestRoute| Method {
                 name: route.name.clone(),
@@ -192,6 +215,7 @@ impl Declaration {
             };
             manifest.routes.iter().map(method).collect()
         };
+        let exposed = exposed(manifest, &name, &methods)?;
         let declaration = Self {
             name,
             version: manifest.version.clone().unwrap_or_else(|| Version::new(0, 0, 0)),
@@ -201,47 +225,36 @@ impl Declaration {
             methods,
             subscriptions: Vec::new(),
             timers: Vec::new(),
+            websockets: Vec::new(),
+            exposed,
             starts: false,
             stops: false,
         };
-        declaration.check_methods()?;
+        declaration.check_whole()?;
         Ok(declaration)
     }
 
-    fn check_methods(&self) -> Result<(), DeclarationError> {
-        if self.methods.is_empty() && self.subscriptions.is_empty() && self.timers.is_empty() {
-            return Err(DeclarationError::NoMethods);
-        }
-        let mut names = BTreeSet::new();
-        let mut table = crate::route::RouteTable::default();
-        for method in &self.methods {
-            if !names.insert(&method.name) {
-                return Err(DeclarationError::MethodTwice(method.name.clone()));
-            }
-            let path = self.path(method);
-            if let Some(reserved) = self.reserved(&path) {
-                return Err(DeclarationError::Reserved(path, reserved));
-            }
-            if let Err(clash) = table.insert(method.verb, &path, &method.name) {
-                let other = match clash {
-                    crate::route::Clash::Taken(other) => (*other).clone(),
-                    crate::route::Clash::Unroutable(_) => method.name.clone(),
-                };
-                let route = format!("{} {path}", method.verb.as_str());
-                return Err(DeclarationError::RouteTwice(other, method.name.clone(), route));
-            }
-        }
-        Ok(())
-    }
-
-    fn reserved(&self, path: &str) -> Option<&'static str> {
-        let below = path.strip_prefix(self.root.as_str()).unwrap_or(path);
-        if below == "/healthcheck" { Some("/healthcheck") } else { reserved(path) }
+    /// Checks what there is of routes, and that there is anything.
+    fn check_whole(&self) -> Result<(), DeclarationError> {
+        let is_empty = self.methods.is_empty()
+            && self.websockets.is_empty()
+            && self.subscriptions.is_empty()
+            && self.timers.is_empty();
+        if is_empty { Err(DeclarationError::NoMethods) } else { self.check_routes() }
     }
 
     /// The whole path of a method.
     pub(crate) fn path(&self, method: &Method) -> String {
         format!("{}{}", self.root, method.pattern)
+    }
+
+    /// Where it has a WebSocket of this name whose pattern takes the same
+    /// requests.
+    pub(crate) fn websocket(&self, name: &Name, like: &Pattern) -> Option<u32> {
+        let is_it = |one: &WebSocket| {
+            one.name == *name && shape(one.pattern.as_str()) == shape(like.as_str())
+        };
+        u32::try_from(self.websockets.iter().position(is_it)?).ok()
     }
 
     /// A method by name, with its index.
@@ -328,6 +341,12 @@ fn subscribed(
     Ok(subscribed)
 }
 
+/// What a manifest shows to browsers.
+fn exposed(manifest: &Manifest, name: &Name, methods: &[Method]) -> Result<Exposed, ExposeError> {
+    let names = methods.iter().map(|method| &method.name);
+    Exposed::check(manifest.namespace.as_ref(), &manifest.expose, name, &names)
+}
+
 /// Pairs as an object of texts.
 pub(crate) fn metadata_object(pairs: &[(String, String)]) -> Map<String, Value> {
     pairs.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
@@ -355,7 +374,11 @@ fn check_texts(raw: &RawDeclaration) -> Result<(), DeclarationError> {
     let methods = raw.methods.iter().map(|method| method.description.len() + of(&method.metadata));
     let heard = raw.subscriptions.iter().map(|subscription| subscription.description.len());
     let timed = raw.timers.iter().map(|timer| timer.description.len());
+    let opened = raw.websockets.iter().map(|websocket| {
+        websocket.description.len() + websocket.protocols.iter().map(String::len).sum::<usize>()
+    });
     let texts = methods.sum::<usize>() + heard.sum::<usize>() + timed.sum::<usize>();
+    let texts = texts + opened.sum::<usize>();
     let total = raw.description.len() + of(&raw.metadata) + texts;
     if TEXT_BYTES_MAX < total {
         return Err(DeclarationError::MetadataTooLarge(TEXT_BYTES_MAX));

@@ -28,7 +28,7 @@ mod tier;
 
 pub(crate) use bindings::{
     OpenBucket, atomics, batch, bus, client, configured, context, directory, kept, keyvalue,
-    outbound, prompt, types, watch,
+    messaging, outbound, prompt, types, watch,
 };
 pub(crate) use cache::Cache;
 pub(crate) use compile::{COMMAND as COMPILE_COMMAND, CompileError, Compiler, worker_main};

@@ -4,6 +4,12 @@
 //! travels beside it and is logged, never sent. [`Fault::reply`] is the one
 //! place where faults become HTTP.
 
+mod browser;
+mod socket;
+
+pub(crate) use browser::BrowserFault;
+pub(crate) use socket::SocketFault;
+
 use crate::bucket::StateError;
 use http::StatusCode;
 use std::borrow::Cow;
@@ -96,6 +102,10 @@ pub(crate) enum Fault {
     EventLoop { subject: String, events_max: u8 },
     #[error(transparent)]
     State(StateError),
+    #[error(transparent)]
+    Socket(#[from] SocketFault),
+    #[error(transparent)]
+    Browser(#[from] BrowserFault),
     #[error("more than {outbound} calls of this one are under way")]
     OutboundLimit { outbound: usize },
     #[error("service {service} has no endpoint of {wanted}")]
@@ -165,6 +175,8 @@ impl Fault {
             Self::EventTooLarge { .. } => (413, "event-too-large"),
             Self::EventLoop { .. } => (508, "event-loop"),
             Self::State(error) => of_state(error),
+            Self::Socket(fault) => fault.reply(),
+            Self::Browser(fault) => fault.reply(),
             Self::BodyTooLarge { .. } => (413, "body-too-large"),
             Self::HeadTooLarge { .. } => (431, "head-too-large"),
             Self::UriTooLong { .. } => (414, "uri-too-long"),
@@ -206,13 +218,17 @@ impl Fault {
 
     /// The body a caller gets.
     pub(crate) fn body(&self) -> String {
+        self.to_json().to_string()
+    }
+
+    /// The same as a value.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         let reply = self.reply();
         serde_json::json!({
             "error": self.to_string(),
             "code": reply.status.as_u16(),
             "fault": reply.name,
         })
-        .to_string()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::name::Name;
 use crate::pool::{Served, Service};
 use crate::publish::Snapshots;
 use crate::subject::Subscription;
-use crate::traffic::{Asked, Share, choose};
+use crate::traffic::Asked;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use http::header::{CONTENT_TYPE, HeaderName};
@@ -204,23 +204,13 @@ impl Shared {
     /// A version of a service that wants to hear an event, and which of its
     /// subscriptions it is.
     fn choose(&self, service: &Name, heard: &Heard) -> Option<(Arc<Service>, u32)> {
-        let live = self.live.peek();
-        let hears: Vec<(&Arc<Service>, usize)> = live
-            .versions(service.as_str())
-            .iter()
-            .filter_map(|version| {
-                let subscribed = &version.declaration.subscriptions;
-                let index = subscribed.iter().position(|one| one.to == *heard.subscription)?;
-                Some((version, index))
-            })
-            .collect();
-        let shares = hears.iter().map(|(version, _)| Share {
-            version: &version.declaration.version,
-            weight: version.traffic(),
-        });
         let asked = Asked { version: None, random: mix(heard.event.id.number()) };
-        let (version, index) = hears.get(choose(&shares, &asked).ok()?)?;
-        Some(((*version).clone(), u32::try_from(*index).ok()?))
+        let hears = |version: &Service| {
+            let subscribed = &version.declaration.subscriptions;
+            let index = subscribed.iter().position(|one| one.to == *heard.subscription)?;
+            u32::try_from(index).ok()
+        };
+        self.live.peek().draw(service.as_str(), &asked, hears)
     }
 }
 

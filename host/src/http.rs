@@ -7,6 +7,7 @@
 
 mod accept;
 mod body;
+mod browsers;
 mod clock;
 mod connection;
 mod door;
@@ -14,10 +15,13 @@ mod head;
 mod health;
 mod respond;
 mod watch;
+mod websocket;
 
 pub(crate) use accept::{Connections, bind};
+pub(crate) use websocket::Tally;
 
 use crate::block::Params;
+use crate::browsers::Browsers;
 use crate::call::{Answer, Call, CallBody, CallHead, Entrance, RequestIds};
 use crate::client::Client;
 use crate::cores::Cores;
@@ -30,16 +34,20 @@ use crate::pool::Served;
 use crate::publish::Snapshots;
 use crate::registry::Registry;
 use crate::selector::read_requirement;
+use crate::sockets::Sockets;
 use crate::traffic::Asked;
 use crate::travel::{self, VERSION};
+use crate::upgrade::{self, Origins};
 use ::http::{HeaderMap, Method, Request, Response};
 use hyper::body::{Body as _, Incoming};
 use respond::Respond;
 use semver::VersionReq;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use watch::Watch;
+use websocket::{Opened, Tallies};
 
 /// What the front needs to know of the host.
 pub(crate) struct Front {
@@ -47,11 +55,19 @@ pub(crate) struct Front {
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: HostLimits,
     client: Client,
+    pub(crate) browsers: Browsers,
+    /// Messages of those of them that came by plain WebSocket.
+    pub(crate) browser_tally: Arc<Tally>,
     cores: Arc<Cores>,
     /// Connections, and what outlives them for a while.
     pub(crate) crew: Crew,
     /// Tasks of HTTP/2 streams, which their connections wait for.
     pub(crate) streams: Crew,
+    pub(crate) sockets: Sockets,
+    /// How the WebSockets of services do.
+    pub(crate) websockets: Tallies,
+    /// Whose pages may open sockets.
+    origins: Origins,
     ids: RequestIds,
     requests: Gate,
     watch: Watch,
@@ -69,13 +85,16 @@ pub(crate) struct Ground {
     pub(crate) live: Snapshots<Live>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) client: Client,
+    pub(crate) browsers: Browsers,
     pub(crate) crew: Crew,
     pub(crate) cores: Arc<Cores>,
+    pub(crate) sockets: Sockets,
+    pub(crate) origins: Origins,
 }
 
 impl Front {
     pub(crate) fn new(ground: Ground, limits: HostLimits) -> Arc<Self> {
-        let Ground { live, registry, client, crew, cores } = ground;
+        let Ground { live, registry, client, browsers, crew, cores, sockets, origins } = ground;
         let requests = Gate::new(limits.requests_max, limits.requests_max, HOST_QUEUE_WAIT);
         let (ids, stopping) = (RequestIds::default(), AtomicBool::new(false));
         let streams = Crew::default();
@@ -84,10 +103,15 @@ impl Front {
             live,
             registry,
             client,
+            browsers,
+            browser_tally: Arc::default(),
             cores,
             limits,
             crew,
             streams,
+            sockets,
+            websockets: Tallies::default(),
+            origins,
             ids,
             requests,
             watch,
@@ -116,15 +140,29 @@ impl Front {
     }
 
     /// Answers one request.
-    async fn answer(&self, request: Request<Incoming>) -> Response<Respond> {
+    async fn answer(
+        self: &Arc<Self>,
+        mut request: Request<Incoming>,
+        from: IpAddr,
+    ) -> Response<Respond> {
         if let Some(answer) = self.answer_alone(&request) {
             return answer;
+        }
+        if let Some(way) = browsers::way(request.uri().path()) {
+            return Box::pin(browsers::answer(self, way, request, from)).await;
         }
         let permit = match self.requests.admit(|| HOST_QUEUE_WAIT).await {
             Admission::Granted(permit) => permit,
             Admission::Shed => return respond::fault(&Fault::HostOverloaded),
             Admission::Closing => return respond::fault(&Fault::Stopping),
         };
+        if !request.extensions().is_empty() && upgrade::is_wanted(request.headers()) {
+            // Boxed: hardly any request goes this way, and all would be as large.
+            match Box::pin(websocket::open(self, request)).await {
+                Opened::Answered(answer) => return answer,
+                Opened::NoSocket(unopened) => request = unopened,
+            }
+        }
         let (call, body) = self.begin(request);
         let (verb, request_id) = (call.head.verb.clone(), call.context.request_id.clone());
         let outcome = if door::split(call.head.uri.path()).is_some() {
@@ -166,8 +204,9 @@ impl Front {
     async fn call(&self, mut call: Box<Call>, body: Incoming) -> Result<Answer, Away> {
         let mut arriving = Some(body);
         loop {
-            let Target { service, method } = self.find(&mut call)?;
-            call.entrance = Entrance::Method(method);
+            let target = self.find(&mut call)?;
+            call.entrance = Entrance::Method(target.method()?);
+            let service = target.service;
             if let Some(body) = arriving.take_if(|body| !body.is_end_stream()) {
                 let bytes_max = service.limits().request_body_bytes;
                 call.body = body::begin(body, &call.head.headers, bytes_max, &self.limits).await?;

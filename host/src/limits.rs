@@ -70,6 +70,18 @@ pub(crate) struct HostLimits {
     pub disk_free_mib_min: u64,
     /// Bytes of an event's payload.
     pub event_bytes_max: usize,
+    /// WebSockets of services that are open at once.
+    pub websockets_max: usize,
+    /// Bytes of a message that a client sends.
+    pub websocket_message_bytes_max: usize,
+    /// Messages a second that a client may send; what is over waits.
+    pub websocket_messages_per_second_max: u32,
+    /// Time without a message in either direction after which a WebSocket is closed.
+    pub websocket_idle_ms_max: u64,
+    /// Browsers that are connected, by whatever they are.
+    pub(crate) browsers_max: usize,
+    /// The same of one address that is not loopback.
+    pub(crate) browsers_per_address_max: usize,
     /// Bytes of one record or other admin request.
     pub admin_body_bytes_max: usize,
 }
@@ -109,6 +121,12 @@ impl HostLimits {
         buckets_max: 10_000,
         disk_free_mib_min: 64,
         event_bytes_max: 1 << 20,
+        websockets_max: 10_000,
+        websocket_message_bytes_max: 1 << 20,
+        websocket_messages_per_second_max: 200,
+        websocket_idle_ms_max: 3_600_000,
+        browsers_max: 10_000,
+        browsers_per_address_max: 64,
         admin_body_bytes_max: 1 << 20,
     };
 }

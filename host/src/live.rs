@@ -2,7 +2,8 @@
 
 use crate::block::Params;
 use crate::client::Locals;
-use crate::fault::Fault;
+use crate::declaration::{DeclaredRoute, Place};
+use crate::fault::{Fault, SocketFault};
 use crate::name::Name;
 use crate::pool::Service;
 use crate::publish::Snapshots;
@@ -32,7 +33,7 @@ struct Route {
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) service: Arc<Service>,
-    pub(crate) method: u32,
+    pub(crate) place: Place,
 }
 
 /// Why services cannot be live together.
@@ -70,6 +71,40 @@ impl Live {
         let (route, captured) = self.route(verb, path)?;
         let target = route.choose(asked)?.clone();
         Ok((target, decode(&captured, path)?))
+    }
+
+    /// A version of a service that has something, and what it has: drawn by
+    /// traffic among those that have it.
+    pub(crate) fn draw<T>(
+        &self,
+        name: &str,
+        asked: &Asked,
+        has: impl Fn(&Service) -> Option<T>,
+    ) -> Option<(Arc<Service>, T)> {
+        let having = |version: &'_ Arc<Service>| Some((version.clone(), has(version)?));
+        let mut having: Vec<(Arc<Service>, T)> =
+            self.versions(name).iter().filter_map(having).collect();
+        let shares = having.iter().map(|(version, _)| Share {
+            version: &version.declaration.version,
+            weight: version.traffic(),
+        });
+        let chosen = choose(&shares, asked).ok()?;
+        Some(having.swap_remove(chosen))
+    }
+
+    /// The same for a route below the root of a service, wherever that is.
+    pub(crate) fn draw_route(
+        &self,
+        name: &str,
+        verb: &Method,
+        rest: &str,
+        asked: &Asked,
+    ) -> Option<(Target, Params)> {
+        let resolved = |version: &Service| {
+            let path = format!("{}{rest}", version.declaration.root);
+            self.resolve_within(&version.registration, verb, &path).ok()
+        };
+        self.draw(name, asked, resolved).map(|(_, resolved)| resolved)
     }
 
     /// The same among the routes of one version.
@@ -128,14 +163,12 @@ impl Live {
             let over = format!("service {name} {version}");
             return Err(Conflict { with: other.module.clone(), over });
         }
-        for (index, method) in service.declaration.methods.iter().enumerate() {
-            let path = service.declaration.path(method);
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            let first = Target { service: service.clone(), method: index };
+        for DeclaredRoute { verb, path, place, .. } in service.declaration.routes() {
+            let first = Target { service: service.clone(), place };
             let route = Route { first, others: Vec::new() };
-            let inserted = self.routes.insert_or_join(method.verb, &path, route, Route::join);
+            let inserted = self.routes.insert_or_join(verb, &path, route, Route::join);
             if let Err(clash) = inserted {
-                let over = format!("route {} {path}", method.verb.as_str());
+                let over = format!("route {} {path}", verb.as_str());
                 let with = match clash {
                     Clash::Taken(route) => route.first.service.module.clone(),
                     Clash::Unroutable(_) => service.module.clone(),
@@ -187,14 +220,20 @@ impl Route {
 }
 
 impl Target {
+    /// The method that it is.
+    pub(crate) fn method(&self) -> Result<u32, Fault> {
+        match self.place {
+            Place::Method(index) => Ok(index),
+            Place::WebSocket(_) => Err(SocketFault::UpgradeRequired.into()),
+        }
+    }
+
     fn name(&self) -> &Name {
         &self.service.declaration.name
     }
 
     fn path(&self) -> String {
-        let declaration = &self.service.declaration;
-        let method = declaration.methods.get(self.method as usize);
-        method.map(|method| declaration.path(method)).unwrap_or_default()
+        self.service.declaration.path_of(self.place).unwrap_or_default()
     }
 }
 
@@ -261,8 +300,8 @@ impl Locals for Snapshots<Live> {
         path: &str,
     ) -> Result<(Arc<Service>, u32, Params), Fault> {
         let live = self.peek();
-        let (Target { service, method }, params) =
-            live.resolve_within(&within.registration, verb, path)?;
-        Ok((service, method, params))
+        let (target, params) = live.resolve_within(&within.registration, verb, path)?;
+        let method = target.method()?;
+        Ok((target.service, method, params))
     }
 }

@@ -44,6 +44,10 @@ pub(crate) struct Manifest {
     pub(crate) config: BTreeMap<String, String>,
     /// Where its secrets are.
     pub(crate) secrets: BTreeMap<String, SecretSource>,
+    /// Whose browsers it is for, and may send to.
+    pub(crate) namespace: Option<Name>,
+    /// What of it browsers may reach, as it is written.
+    pub(crate) expose: Vec<String>,
     pub isolation: Isolation,
     /// What it weighs beside other versions of its service.
     pub(crate) traffic: u32,
@@ -93,6 +97,8 @@ impl Default for Manifest {
             files: Vec::new(),
             config: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            namespace: None,
+            expose: Vec::new(),
             isolation: Isolation::Kept,
             traffic: traffic::USUAL,
             withdraw: None,
@@ -139,6 +145,8 @@ impl Manifest {
             files: keys.list("grants.files", FileGrant::parse).unwrap_or_default(),
             config: keys.texts_below("config"),
             secrets: SecretSource::read_all(&mut keys),
+            namespace: keys.take("namespace", name),
+            expose: keys.list("expose", |text| Ok(text.to_owned())).unwrap_or_default(),
             isolation: keys.take("isolation", isolation).unwrap_or(usual.isolation),
             traffic,
             withdraw: read_withdraw(&mut keys),
@@ -154,7 +162,6 @@ impl Manifest {
         for name in manifest.secrets.keys().filter(|name| manifest.config.contains_key(*name)) {
             keys.add_complaint(&format!("secrets.{name}"), "is in [config], too".to_owned());
         }
-        refuse_what_is_not_offered(&mut keys);
         let complaints = keys.finish();
         if complaints.is_empty() { Ok(manifest) } else { Err(complaints) }
     }
@@ -168,31 +175,6 @@ impl Manifest {
 }
 
 pub(crate) const CALLS_PER_INSTANCE: &str = "limits.calls_per_instance";
-
-/// Keys of manifests for hosts that offer more. A module that needs one of
-/// them would not do what its owner believes, so it is not served.
-const NOT_OFFERED: [&str; 2] = ["namespace", "expose"];
-
-/// Values that ask for nothing.
-fn asks_for_nothing(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.is_empty(),
-        Value::Boolean(flag) => !flag,
-        _ => false,
-    }
-}
-
-fn refuse_what_is_not_offered(keys: &mut Keys) {
-    for key in NOT_OFFERED {
-        keys.take(key, |value| {
-            if asks_for_nothing(value) {
-                Ok(())
-            } else {
-                Err("this version of the host does not offer it".to_owned())
-            }
-        });
-    }
-}
 
 fn read_limits(keys: &mut Keys, limits: &mut ModuleLimits) {
     keys.number("limits.memory_mib", 1..=4_096, &mut limits.memory_mib);
@@ -365,8 +347,9 @@ mod tests {
             ],
         );
         refused(
-            "expose = [\"a\"]\n[grants]\nfiles = [\"a:ro\"]\ncalls = [\"x\"]",
-            &["expose (x.toml): this version of the host does not offer it"],
+            "namespace = \"a b\"",
+            &["namespace (x.toml): name \"a b\" has ' ' at byte 1, only A-Z a-z 0-9 . _ and - \
+               are allowed"],
         );
         refused(
             "[grants]\noutbound = [\"https://a\", \"ftp://a\"]\noutbound_private = \"10\"",

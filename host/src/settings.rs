@@ -11,6 +11,7 @@ use crate::balance::Strategy;
 use crate::keys::{Complaint, Keys, address, show};
 use crate::limits::{HostLimits, LeaseTimes};
 use crate::secret::Environment;
+use crate::upgrade::Origins;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub struct Settings {
     /// A PEM file of authorities that requests to outside trust beside the
     /// usual ones.
     pub(crate) outbound_roots: Option<PathBuf>,
+    /// Whose pages may open sockets here.
+    pub(crate) origins: Origins,
     /// What `wasi:config` gives every guest whose manifest says nothing else.
     pub(crate) config: BTreeMap<String, String>,
     /// Where secrets of guests may be.
@@ -98,6 +101,10 @@ impl Settings {
                 filter: keys.text("log.filter").unwrap_or_else(|| "info".to_owned()),
             },
             outbound_roots: keys.text("outbound.roots").map(PathBuf::from),
+            origins: keys
+                .list("browsers.origins", Origins::check)
+                .map(Origins::of)
+                .unwrap_or_default(),
             limits: read_limits(&mut keys),
             config: keys.texts_below("config"),
             environment: Environment::default(),
@@ -170,7 +177,17 @@ fn read_limits(keys: &mut Keys) -> HostLimits {
     keys.number(&at("buckets_max"), 0..=1_000_000, &mut limits.buckets_max);
     keys.number(&at("disk_free_mib_min"), 0..=1 << 40, &mut limits.disk_free_mib_min);
     keys.number(&at("event_bytes_max"), 1..=16 << 20, &mut limits.event_bytes_max);
+    keys.number(&at("browsers_max"), 1..=1_000_000, &mut limits.browsers_max);
+    let browsers = &mut limits.browsers_per_address_max;
+    keys.number(&at("browsers_per_address_max"), 1..=1_000_000, browsers);
     keys.number(&at("records_max"), 1..=1_000_000, &mut limits.records_max);
+    keys.number(&at("websockets_max"), 0..=1_000_000, &mut limits.websockets_max);
+    let message = &mut limits.websocket_message_bytes_max;
+    keys.number(&at("websocket_message_bytes_max"), 1..=64 << 20, message);
+    let rate = &mut limits.websocket_messages_per_second_max;
+    keys.number(&at("websocket_messages_per_second_max"), 1..=1_000_000, rate);
+    let idle = &mut limits.websocket_idle_ms_max;
+    keys.number(&at("websocket_idle_ms_max"), 1_000..=1 << 32, idle);
     limits
 }
 

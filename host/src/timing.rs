@@ -15,7 +15,7 @@ use crate::name::Name;
 use crate::pool::{Served, Service};
 use crate::publish::Snapshots;
 use crate::schedule::Schedule;
-use crate::traffic::{Asked, Share, choose};
+use crate::traffic::Asked;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -66,8 +66,8 @@ pub(crate) struct TimerView {
     pub(crate) fired: u64,
     /// Of these, those that ended in a fault.
     pub(crate) failed: u64,
-    /// Times that it was due and left out: the time before had not ended, or the
-    /// service had no place for it.
+    /// Times that it was due and left out: the time before had not ended, the
+    /// service had no place for it, or no version of it takes traffic.
     pub(crate) skipped: u64,
 }
 
@@ -172,7 +172,7 @@ impl Shared {
     }
 
     /// Calls a version that has the timer. One that has no place for it now is
-    /// asked again for a while.
+    /// asked again for a while. Where there is none, the time is left out.
     async fn fire(&self, clock: &Clock, due: Timestamp) {
         let given_up = Instant::now() + PATIENCE;
         while let Some((service, index)) = self.choose(clock, due) {
@@ -180,8 +180,7 @@ impl Shared {
                 Served::Closing(_) => sleep(AGAIN).await,
                 Served::Answered(Err(Fault::Overloaded { .. } | Fault::HostOverloaded)) => {
                     if given_up <= Instant::now() {
-                        clock.skipped.fetch_add(1, Relaxed);
-                        return;
+                        break;
                     }
                     sleep(AGAIN).await;
                 }
@@ -196,23 +195,15 @@ impl Shared {
                 }
             }
         }
+        clock.skipped.fetch_add(1, Relaxed);
     }
 
-    /// A version that has a timer, and which of its timers it is.
+    /// A version that takes traffic and has a timer, and which of its timers it is.
     fn choose(&self, clock: &Clock, due: Timestamp) -> Option<(Arc<Service>, u32)> {
-        let live = self.live.peek();
-        let having: Vec<(&Arc<Service>, u32)> = live
-            .versions(clock.service.as_str())
-            .iter()
-            .filter_map(|version| Some((version, clock.index_in(version)?)))
-            .collect();
-        let shares = having.iter().map(|(version, _)| Share {
-            version: &version.declaration.version,
-            weight: version.traffic(),
-        });
         let lot = mix(due.as_millisecond().unsigned_abs());
-        let chosen = choose(&shares, &Asked { version: None, random: lot }).ok()?;
-        having.get(chosen).map(|(version, index)| ((*version).clone(), *index))
+        let asked = Asked { version: None, random: lot };
+        let index_in = |version: &Service| clock.index_in(version);
+        self.live.peek().draw(clock.service.as_str(), &asked, index_in)
     }
 
     /// A timer that fires as the call that a service knows it by.

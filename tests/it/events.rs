@@ -2,69 +2,7 @@
 //! services change, fail or are slow.
 
 use crate::kit::*;
-use http_body_util::BodyExt;
-use hyper::Response;
-use hyper::body::Incoming;
 use serde_json::{Value, json};
-
-/// A reader of server-sent events.
-struct Reader {
-    response: Response<Incoming>,
-    seen: Vec<u8>,
-}
-
-/// One block of lines: its kind, its id, its data.
-#[derive(Debug)]
-struct Block {
-    kind: String,
-    id: String,
-    data: Value,
-}
-
-impl Reader {
-    async fn of(host: &Host, query: &str) -> Self {
-        let response = host.open_admin(&format!("/admin/v1/events?{query}")).await;
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { response, seen: Vec::new() }
-    }
-
-    async fn after(host: &Host, query: &str, id: &str) -> Self {
-        let path = format!("/admin/v1/events?{query}");
-        let last = [("last-event-id", id)];
-        let request = request("GET", host.admin, &path, &last, body(""));
-        Self { response: Client::default().open(request).await, seen: Vec::new() }
-    }
-
-    /// The next block that is no heartbeat.
-    async fn next(&mut self) -> Block {
-        loop {
-            if let Some(end) = self.seen.windows(2).position(|pair| pair == b"\n\n") {
-                let block: Vec<u8> = self.seen.drain(..end + 2).collect();
-                let block = String::from_utf8(block).unwrap();
-                let field = |name: &str| {
-                    let line = block.lines().find_map(|line| line.strip_prefix(name));
-                    line.unwrap_or_default().to_owned()
-                };
-                if block.starts_with(':') {
-                    continue;
-                }
-                let data = serde_json::from_str(&field("data: ")).expect("JSON");
-                return Block { kind: field("event: "), id: field("id: "), data };
-            }
-            let frame = within("an event", self.response.body_mut().frame()).await;
-            let frame = frame.expect("the reader is not sent away").unwrap();
-            self.seen.extend(frame.into_data().unwrap());
-        }
-    }
-
-    /// The data of the next event.
-    async fn data(&mut self) -> Value {
-        let block = self.next().await;
-        assert_eq!(block.kind, "", "{block:?}");
-        block.data
-    }
-}
 
 async fn publish(host: &Host, subject: &str, payload: &str) -> u64 {
     let reply = host.admin("POST", &format!("/admin/v1/events/{subject}"), payload).await;

@@ -3,6 +3,7 @@
 //! Every wait ends by itself: with what was waited for, or with a failure that
 //! shows what the host wrote.
 
+mod browser;
 mod check;
 mod client;
 mod component;
@@ -15,8 +16,12 @@ mod mean;
 mod process;
 mod program;
 mod raw;
+mod reader;
+mod script;
 mod stranger;
+mod websocket;
 
+pub(crate) use browser::{Browser, check_works};
 pub(crate) use check::{answers, faults, json, refuses};
 pub(crate) use client::{Body, Client, Reply, body, chunks, http2, request};
 pub(crate) use component::{Component, Declaration, assembled};
@@ -30,7 +35,10 @@ pub(crate) use process::{
 };
 pub(crate) use program::Program;
 pub(crate) use raw::Wire;
+pub(crate) use reader::Reader;
+pub(crate) use script::{Script, client_script, screenshots};
 pub(crate) use stranger::Stranger;
+pub(crate) use websocket::{Frames, WebSocket, frame, frame_head, upgrade};
 
 use std::time::Duration;
 

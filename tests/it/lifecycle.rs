@@ -176,6 +176,17 @@ async fn timers_fire_apart_from_each_other_unless_they_may_overlap() {
 }
 
 #[tokio::test]
+async fn a_timer_that_no_version_with_traffic_has_is_left_out_and_counted() {
+    let host = alive("traffic = 0").await;
+    until("it to be left out", async || {
+        (2 <= timer(&host, "tick").await["skipped"].as_u64()?).then_some(())
+    })
+    .await;
+    assert_eq!(timer(&host, "tick").await["fired"], 0);
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a_timer_goes_on_through_swaps_and_failures() {
     let host = alive("[config]\ntick = \"trap\"").await;
     until("failures", async || {

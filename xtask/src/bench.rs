@@ -3,7 +3,7 @@
 use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
-const ALL: [&str; 17] = [
+const ALL: [&str; 18] = [
     "throughput",
     "wrk",
     "serve",
@@ -21,6 +21,7 @@ const ALL: [&str; 17] = [
     "bus",
     "kept",
     "outbound",
+    "sockets",
 ];
 
 /// Measures what is named, or everything that does not take long. One that

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Examples in Rust, by package; a module is named like its package.
-pub(crate) const EXAMPLES: [&str; 14] = [
+pub(crate) const EXAMPLES: [&str; 17] = [
     "calc",
     "greeter",
     "greeter-api",
@@ -19,6 +19,9 @@ pub(crate) const EXAMPLES: [&str; 14] = [
     "counter",
     "pages",
     "poller",
+    "chat",
+    "arbitration",
+    "conversion",
     "hello-wasi2",
     "hello-wasi3",
 ];

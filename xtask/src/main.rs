@@ -11,6 +11,7 @@
 )]
 
 mod bench;
+mod browser;
 mod guests;
 mod run;
 mod setup;

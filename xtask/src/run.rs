@@ -1,7 +1,7 @@
 //! `cargo xtask run`: the examples as running services.
 
-use crate::guests;
 use crate::shell::{Step, command, root, run as run_command};
+use crate::{browser, guests};
 
 const WHAT_NEXT: &str = "
 The host starts on the examples. Try:
@@ -15,15 +15,24 @@ The host starts on the examples. Try:
   curl http://127.0.0.1:8080/directory
   curl http://127.0.0.1:8080/pages
   curl http://127.0.0.1:8080/poller
+  open http://127.0.0.1:8080/chat in two windows of a browser
   curl -d John http://127.0.0.1:8080/counter/home
+  curl 'http://127.0.0.1:8080/conversion/convert/usd/eur?amount=100'
   curl http://127.0.0.1:9099/api/services
   target/release/picolet services
+
+Open http://127.0.0.1:8080/conversion in a browser, and change a rate:
+
+  curl -X PUT -H 'Content-Type: application/json' -d '{\"rate\":0.95}' \\
+    http://127.0.0.1:8080/arbitration/usd/eur
 
 Replace a file in services/ while it runs; stop with ctrl-c.
 ";
 
 pub(crate) fn run(arguments: &[&str]) -> Step {
-    guests::examples(&root().join("services"))?;
+    let services = root().join("services");
+    guests::examples(&services)?;
+    browser::bring_client_script(&services)?;
     run_command(&mut command(
         "cargo",
         &["build", "--locked", "--release", "--package", "picolet"],

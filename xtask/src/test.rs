@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check and every test, cheapest first.
 
 use crate::shell::{Step, command, run};
-use crate::{guests, setup, tidy};
+use crate::{browser, guests, setup, tidy};
 
 /// The SDK with the features that are off by default.
 const SDK: [&str; 3] = ["picolet-sdk", "--features", "msgpack,protobuf"];
@@ -11,6 +11,7 @@ pub(crate) fn test() -> Step {
     tidy::tidy()?;
     formatted()?;
     let guests = guests::for_tests()?;
+    let node = browser::for_tests()?;
     lints()?;
     documents()?;
     // The guests' own tests run natively.
@@ -21,7 +22,7 @@ pub(crate) fn test() -> Step {
     let sdk = ["test", "--locked", "--release", "--lib", "--package"];
     run(command("cargo", &sdk).args(SDK))?;
     let mut tests = command("cargo", &["test", "--locked", "--release", "--workspace"]);
-    run(tests.env("PICOLET_TEST_GUESTS", guests))
+    run(tests.env("PICOLET_TEST_GUESTS", guests).env("PICOLET_TEST_NODE", node))
 }
 
 fn formatted() -> Step {

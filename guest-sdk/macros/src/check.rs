@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proc_macro2::TokenStream;
-use syn::{Attribute, Item, ItemFn, ItemMod, Result};
+use syn::{Attribute, Ident, Item, ItemFn, ItemMod, Result};
 
 use crate::{
     args::ServiceArgs,
@@ -11,6 +11,7 @@ use crate::{
     once::Once,
     subscription::Subscription,
     timer::Timer,
+    websocket::{WebSocket, WebSocketArgs},
 };
 
 /// A module whose attributes are all right.
@@ -22,6 +23,7 @@ pub(crate) struct Service {
     pub(crate) methods: Vec<Method>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) timers: Vec<Timer>,
+    pub(crate) websockets: Vec<WebSocket>,
     pub(crate) start: Option<Once>,
     pub(crate) stop: Option<Once>,
     pub(crate) before: Vec<Hook>,
@@ -43,6 +45,7 @@ pub(crate) fn service(args: TokenStream, item: TokenStream) -> Result<Service> {
         methods: Vec::new(),
         subscriptions: Vec::new(),
         timers: Vec::new(),
+        websockets: Vec::new(),
         start: None,
         stop: None,
         before: Vec::new(),
@@ -52,6 +55,7 @@ pub(crate) fn service(args: TokenStream, item: TokenStream) -> Result<Service> {
     service.check_methods()?;
     service.check_subscriptions()?;
     service.check_timers()?;
+    service.check_websockets()?;
     Ok(service)
 }
 
@@ -92,6 +96,9 @@ impl Service {
             }
             Some(Role::Every) => self.timers.push(Timer::every(&attribute, function)?),
             Some(Role::Cron) => self.timers.push(Timer::cron(&attribute, function)?),
+            Some(Role::WebSocket) => {
+                self.websockets.push(WebSocket::check(&attribute, function)?);
+            }
             Some(Role::Start) => Once::note(&mut self.start, &attribute, function, "start")?,
             Some(Role::Stop) => Once::note(&mut self.stop, &attribute, function, "stop")?,
             Some(Role::Before) => {
@@ -106,7 +113,11 @@ impl Service {
     }
 
     fn check_methods(&self) -> Result<()> {
-        if self.methods.is_empty() && self.subscriptions.is_empty() && self.timers.is_empty() {
+        let does_anything = !self.methods.is_empty()
+            || !self.subscriptions.is_empty()
+            || !self.timers.is_empty()
+            || !self.websockets.is_empty();
+        if !does_anything {
             let text = "a service has at least one method: write a function such as \
                         `#[get(\"/hello\")] async fn hello() -> String { … }`";
             return Err(syn::Error::new_spanned(&self.module.ident, text));
@@ -137,6 +148,38 @@ impl Service {
                     timer.name
                 );
                 mistakes.note(Err(syn::Error::new(timer.name_span, text)));
+            }
+        }
+        mistakes.into_result()
+    }
+
+    /// They share names and routes with the methods.
+    fn check_websockets(&self) -> Result<()> {
+        let mut mistakes = Mistakes::default();
+        let mut names: HashMap<&str, &str> =
+            self.methods.iter().map(|method| (&*method.name, "method")).collect();
+        let mut routes: HashMap<String, &Ident> = self
+            .methods
+            .iter()
+            .filter(|method| method.verb == "GET")
+            .map(|method| (method.args.pattern.shape(), &method.function))
+            .collect();
+        for websocket in &self.websockets {
+            if let Some(what) = names.insert(&websocket.name, "WebSocket") {
+                let text = format!(
+                    "there is a {what} `{}` already: give this one a `name = \"…\"` of its own",
+                    websocket.name
+                );
+                mistakes.note(Err(syn::Error::new(websocket.name_span, text)));
+            }
+            let WebSocketArgs { pattern, pattern_span, .. } = &websocket.args;
+            if let Some(earlier) = routes.insert(pattern.shape(), &websocket.function) {
+                let text = format!(
+                    "`GET {}` is answered by `{earlier}` already, and a WebSocket begins as one: \
+                     change the pattern",
+                    pattern.text
+                );
+                mistakes.note(Err(syn::Error::new(*pattern_span, text)));
             }
         }
         mistakes.into_result()
@@ -173,6 +216,7 @@ pub(crate) enum Role {
     Listener,
     Every,
     Cron,
+    WebSocket,
     Start,
     Stop,
     Before,
@@ -190,6 +234,7 @@ impl Role {
             "on" => Self::Listener,
             "every" => Self::Every,
             "cron" => Self::Cron,
+            "websocket" => Self::WebSocket,
             "start" => Self::Start,
             "stop" => Self::Stop,
             "before" => Self::Before,

@@ -3,6 +3,7 @@
 mod contract;
 mod listener;
 mod timed;
+mod websockets;
 
 pub(crate) use self::contract::contract;
 
@@ -23,9 +24,12 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     let handle = handle(service);
     let handlers = service.methods.iter().map(|method| &method.arguments);
     let listeners = service.subscriptions.iter().map(|subscription| &subscription.arguments);
-    let bodies = handlers.chain(listeners).filter_map(|arguments| one_body(arguments));
+    let attendants = service.websockets.iter().map(|websocket| &websocket.arguments);
+    let bodies =
+        handlers.chain(listeners).chain(attendants).filter_map(|arguments| one_body(arguments));
     let listener = (!service.subscriptions.is_empty()).then(|| listener::listener(service));
     let timers = (!service.timers.is_empty()).then(|| timed::timers(service));
+    let websockets = (!service.websockets.is_empty()).then(|| websockets::websockets(service));
     let (start, stop) =
         (service.start.as_ref().map(timed::start), service.stop.as_ref().map(timed::stop));
     let kept = service.args.contract.as_ref().map(|path| contract::kept(path, &service.methods));
@@ -48,11 +52,12 @@ pub(crate) fn service(service: &Service) -> TokenStream {
             #(#bodies)*
             #listener
             #timers
+            #websockets
             #start
             #stop
             #kept
             const _: () = ::picolet_sdk::__private::keep::<Service>();
-            ::picolet_sdk::__export_service!(Service);
+            ::picolet_sdk::__export!(Service);
         }
     }
 }

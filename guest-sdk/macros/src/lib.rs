@@ -10,6 +10,7 @@ mod once;
 mod pattern;
 mod subscription;
 mod timer;
+mod websocket;
 
 use proc_macro::TokenStream;
 
@@ -18,8 +19,9 @@ use proc_macro::TokenStream;
 /// The module sees what is imported around it. Its functions marked with
 /// `#[get]`, `#[post]`, `#[put]`, `#[patch]` or `#[delete]` are the methods;
 /// those marked `#[before]` and `#[after]` run around each of them, those marked
-/// `#[on]` hear events, those marked `#[every]` and `#[cron]` are called from
-/// time to time, and those marked `#[start]` and `#[stop]` once. A type
+/// `#[on]` hear events, those marked `#[websocket]` attend to
+/// WebSockets, those marked `#[every]` and `#[cron]` are called from time to
+/// time, and those marked `#[start]` and `#[stop]` once. A type
 /// `Service` is added for `picolet_sdk::testing::call`.
 ///
 /// | argument | means | otherwise |
@@ -128,6 +130,23 @@ pub fn every(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn cron(_: TokenStream, item: TokenStream) -> TokenStream {
     outside("cron", item)
+}
+
+/// A function that attends to WebSockets, inside of `#[service]`.
+///
+/// Takes the pattern below the root at which they are opened, like that of a
+/// method: `"/chat/{room}"`; then optionally `name = "…"`, which is otherwise the
+/// name of the function, and `protocols = ["…"]`, the subprotocols that it
+/// speaks, the best first.
+///
+/// The function is async and takes `SocketEvent`, which tells what has happened,
+/// `Socket`, at which, and what a handler may take of the head of the request
+/// that opened it: `Path<_>`, `Query<_>`, `Context`, and at `SocketEvent::Open`
+/// also `Headers` and `Cookies`. It returns nothing or `Result<(), Fault>`.
+/// `#[before]` and `#[after]` do not run around it.
+#[proc_macro_attribute]
+pub fn websocket(_: TokenStream, item: TokenStream) -> TokenStream {
+    outside("websocket", item)
 }
 
 /// A function that is called once for each revision before its first call, inside

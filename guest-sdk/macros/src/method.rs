@@ -6,7 +6,7 @@ use syn::{
     ReturnType, Signature, Type, spanned::Spanned,
 };
 
-use crate::args::MethodArgs;
+use crate::{args::MethodArgs, pattern::Pattern};
 
 /// A method of the service: what the emitter needs to know.
 pub(crate) struct Method {
@@ -43,7 +43,7 @@ impl Method {
         check_signature(sig, attrs, what)?;
         let arguments = argument_types(sig)?;
         for argument in &arguments {
-            check_path(argument, &args)?;
+            check_path(argument, &args.pattern)?;
         }
         Ok(Self {
             function: sig.ident.clone(),
@@ -164,18 +164,18 @@ pub(crate) fn argument_types(sig: &Signature) -> Result<Vec<Type>> {
 }
 
 /// Compares a `Path<…>` with the pattern, as far as it can be seen.
-fn check_path(argument: &Type, args: &MethodArgs) -> Result<()> {
+pub(crate) fn check_path(argument: &Type, pattern: &Pattern) -> Result<()> {
     let Some(inside) = inside_of_path(argument) else { return Ok(()) };
-    let names = &args.pattern.params;
+    let names = &pattern.params;
     if names.is_empty() && !matches!(inside, Type::Tuple(_)) {
         let text = format!(
             "the pattern `{}` has no parameters: add one, such as `/{{id}}`, or take this \
              argument away",
-            args.pattern.text
+            pattern.text
         );
         return Err(syn::Error::new_spanned(argument, text));
     }
-    check_tuple(inside, &format!("the pattern `{}`", args.pattern.text), names.len(), "parameter")
+    check_tuple(inside, &format!("the pattern `{}`", pattern.text), names.len(), "parameter")
 }
 
 /// Compares the tuple inside of a `Path<…>`, if it is one, with how many there

@@ -25,66 +25,35 @@ wit_bindgen::generate!({
     generate_all,
     runtime_path: "crate::abi::rt",
     pub_export_macro: true,
-    export_macro_name: "export_guest",
-    default_bindings_module: "picolet_sdk::__private::abi::bindings",
 });
 
-/// What a module exports that hears events.
-pub mod listener {
-    wit_bindgen::generate!({
-        path: ["wit-deps", "../wit"],
-        world: "picolet:service/listener",
-        with: {
-            "picolet:service/types@1.0.0": crate::abi::bindings::picolet::service::types,
-        },
-        runtime_path: "crate::abi::rt",
-        pub_export_macro: true,
-        export_macro_name: "export_listener",
-        default_bindings_module: "picolet_sdk::__private::abi::bindings::listener",
-    });
+/// What a module may export beside: a module of bindings for each world.
+macro_rules! beside {
+    ($($(#[$doc:meta])* $module:ident: $world:tt;)*) => {$(
+        $(#[$doc])*
+        pub mod $module {
+            wit_bindgen::generate!({
+                path: ["wit-deps", "../wit"],
+                world: $world,
+                with: {
+                    "picolet:service/types@1.0.0": crate::abi::bindings::picolet::service::types,
+                },
+                runtime_path: "crate::abi::rt",
+                pub_export_macro: true,
+            });
+        }
+    )*};
 }
 
-/// What a module exports that does something before its first call.
-pub mod starter {
-    wit_bindgen::generate!({
-        path: ["wit-deps", "../wit"],
-        world: "picolet:service/starter",
-        with: {
-            "picolet:service/types@1.0.0": crate::abi::bindings::picolet::service::types,
-        },
-        runtime_path: "crate::abi::rt",
-        pub_export_macro: true,
-        export_macro_name: "export_starter",
-        default_bindings_module: "picolet_sdk::__private::abi::bindings::starter",
-    });
-}
-
-/// What a module exports that does something after its last call.
-pub mod stopper {
-    wit_bindgen::generate!({
-        path: ["wit-deps", "../wit"],
-        world: "picolet:service/stopper",
-        with: {
-            "picolet:service/types@1.0.0": crate::abi::bindings::picolet::service::types,
-        },
-        runtime_path: "crate::abi::rt",
-        pub_export_macro: true,
-        export_macro_name: "export_stopper",
-        default_bindings_module: "picolet_sdk::__private::abi::bindings::stopper",
-    });
-}
-
-/// What a module exports that does something from time to time.
-pub mod timed {
-    wit_bindgen::generate!({
-        path: ["wit-deps", "../wit"],
-        world: "picolet:service/timed",
-        with: {
-            "picolet:service/types@1.0.0": crate::abi::bindings::picolet::service::types,
-        },
-        runtime_path: "crate::abi::rt",
-        pub_export_macro: true,
-        export_macro_name: "export_timed",
-        default_bindings_module: "picolet_sdk::__private::abi::bindings::timed",
-    });
+beside! {
+    /// What a module exports that hears events.
+    listener: "picolet:service/listener";
+    /// What a module exports that keeps WebSockets.
+    socketed: "picolet:service/socketed";
+    /// What a module exports that does something before its first call.
+    starter: "picolet:service/starter";
+    /// What a module exports that does something after its last call.
+    stopper: "picolet:service/stopper";
+    /// What a module exports that does something from time to time.
+    timed: "picolet:service/timed";
 }

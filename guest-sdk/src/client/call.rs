@@ -6,7 +6,7 @@ use super::{
     ClientResponse, IntoParams, Outgoing,
     wrap::{self, Wraps},
 };
-use crate::{Body, Fault, Headers, Response, json, text};
+use crate::{Body, Fault, Headers, Response, written::Written};
 
 /// A call being put together. What cannot be written, such as data that is no
 /// JSON, is the fault of the call.
@@ -55,45 +55,28 @@ impl Call {
 
     /// The query: a struct, a map or a list of pairs.
     pub fn query(mut self, query: &(impl Serialize + ?Sized)) -> Self {
-        match text::write_pairs(query) {
-            Ok(pairs) => self.outgoing.query = pairs,
-            Err(error) => self.refuse(Fault::internal(format!("the query: {error}"))),
+        if let Some(pairs) = self.written().query(query) {
+            self.outgoing.query = pairs;
         }
         self
     }
 
     /// One more header.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        if let Err(fault) = self.outgoing.headers.append(name, value) {
-            self.refuse(fault);
-        }
+        self.written().header(name, value);
         self
     }
 
     /// A JSON body.
-    pub fn data(self, data: &(impl Serialize + ?Sized)) -> Self {
-        match json::to_vec(data) {
-            Ok(json) => self.typed("application/json", json),
-            Err(error) => {
-                let mut call = self;
-                call.refuse(Fault::internal(format!("the data: {error}")));
-                call
-            }
-        }
+    pub fn data(mut self, data: &(impl Serialize + ?Sized)) -> Self {
+        self.written().data(data);
+        self
     }
 
     /// A form as the body: a struct, a map or a list of pairs.
     pub fn form(mut self, form: &(impl Serialize + ?Sized)) -> Self {
-        match text::write_pairs(form) {
-            Ok(pairs) => {
-                let form = text::encode(pairs.iter());
-                self.typed("application/x-www-form-urlencoded", form)
-            }
-            Err(error) => {
-                self.refuse(Fault::internal(format!("the form: {error}")));
-                self
-            }
-        }
+        self.written().form(form);
+        self
     }
 
     /// A body of bytes, text or a stream, of the content type given with
@@ -157,10 +140,13 @@ impl Call {
     }
 
     pub(crate) fn typed(mut self, content_type: &str, body: impl Into<Body>) -> Self {
-        if self.outgoing.headers.get("content-type").is_none() {
-            self = self.header("content-type", content_type);
-        }
-        self.body(body)
+        self.written().typed(content_type, body.into());
+        self
+    }
+
+    fn written(&mut self) -> Written<'_> {
+        let Outgoing { headers, body, .. } = &mut self.outgoing;
+        Written { headers, body, refusal: &mut self.refusal }
     }
 
     /// Keeps the first refusal.

@@ -2,7 +2,7 @@
 
 use super::change::Which;
 use super::{Admin, Refused};
-use crate::declaration::{Method, Subscribed};
+use crate::declaration::{Declaration, Method, Subscribed, WebSocket};
 use crate::engine::Tier;
 use crate::hearing::ListenerView;
 use crate::limits::ModuleLimits;
@@ -55,6 +55,7 @@ pub(super) struct ServiceDetail {
     /// How it hears events; all its versions together.
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<ListenerView>,
+    websockets: Vec<WebSocketView>,
     /// Those of all its versions.
     timers: Vec<TimerView>,
     metadata: serde_json::Map<String, Value>,
@@ -68,6 +69,28 @@ struct SubscriptionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
     description: String,
+}
+
+/// A place where WebSockets are opened.
+#[derive(Serialize)]
+struct WebSocketView {
+    name: String,
+    /// The whole path.
+    path: String,
+    protocols: Vec<String>,
+    description: String,
+}
+
+impl WebSocketView {
+    fn all(declaration: &Declaration) -> Vec<Self> {
+        let view = |websocket: &WebSocket| Self {
+            name: websocket.name.to_string(),
+            path: format!("{}{}", declaration.root, websocket.pattern),
+            protocols: websocket.protocols.clone(),
+            description: websocket.description.clone(),
+        };
+        declaration.websockets.iter().map(view).collect()
+    }
 }
 
 impl SubscriptionView {
@@ -151,6 +174,7 @@ pub(super) async fn service(
         routes: service.declaration.methods.iter().map(Method::record).collect(),
         subscriptions: service.declaration.subscriptions.iter().map(SubscriptionView::of).collect(),
         events: admin.hearing.view(&service.declaration.name),
+        websockets: WebSocketView::all(&service.declaration),
         timers: admin.timing.view(&service.declaration.name),
         metadata: crate::declaration::metadata_object(&service.declaration.metadata),
     };

@@ -1,10 +1,9 @@
 //! Publishing and hearing events, for programs that are not WebAssembly.
 
 use super::{Admin, Refused};
-use crate::bus::{EventId, News, Origin, Told};
-use crate::crew::StopSignal;
+use crate::bus::{EventId, EventQuery, EventQueryError, News, Origin, Told};
 use crate::name::Name;
-use crate::subject::{Subject, SubjectPattern, Subscription};
+use crate::subject::{Subject, Subscription};
 use crate::travel;
 use ::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use ::http::{HeaderMap, StatusCode};
@@ -13,12 +12,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, RawQuery, State as AxumState};
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use serde_json::{Value, json};
 use std::convert::Infallible;
-use tokio::sync::OwnedSemaphorePermit;
-
-/// Patterns that one reader may name.
-const SUBJECTS_MAX: usize = 64;
 
 /// Publishes the body of the request.
 pub(super) async fn publish(
@@ -27,7 +23,25 @@ pub(super) async fn publish(
     headers: HeaderMap,
     payload: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refused> {
-    let subject = Subject::parse(&subject)
+    publish_on(&admin, &subject, &headers, payload)
+}
+
+/// The same on the subject `ws`, whose path is also that of the WebSocket.
+pub(super) async fn publish_on_ws(
+    AxumState(admin): AxumState<Admin>,
+    headers: HeaderMap,
+    payload: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refused> {
+    publish_on(&admin, "ws", &headers, payload)
+}
+
+fn publish_on(
+    admin: &Admin,
+    subject: &str,
+    headers: &HeaderMap,
+    payload: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refused> {
+    let subject = Subject::parse(subject)
         .map_err(|error| Refused::new(StatusCode::BAD_REQUEST, "bad-subject", error.to_string()))?;
     let payload = payload.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
@@ -36,7 +50,7 @@ pub(super) async fn publish(
         }
         _ => Refused::bad_request(rejection.body_text()),
     })?;
-    let context = travel::read(&headers, &admin.ids);
+    let context = travel::read(headers, &admin.ids);
     let news = News {
         subject: subject.clone(),
         content_type: headers.get(CONTENT_TYPE).cloned(),
@@ -48,13 +62,6 @@ pub(super) async fn publish(
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }
 
-/// Events on their way to a reader.
-struct Telling {
-    told: Told,
-    stop: StopSignal,
-    _place: OwnedSemaphorePermit,
-}
-
 /// Tells of events as they are published.
 pub(super) async fn hear(
     AxumState(admin): AxumState<Admin>,
@@ -64,63 +71,36 @@ pub(super) async fn hear(
     let wanted = wanted(query.as_deref().unwrap_or_default())?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let place = admin.watches.take()?;
-    let stop = admin.front.crew.stop_signal();
+    let mut stop = admin.front.crew.stop_signal();
     let told = Told::new(
         &admin.bus,
         &wanted,
         last.map(|last| EventId::parse(last).unwrap_or(EventId::UNKNOWN)),
     );
-    let lines =
-        futures::stream::unfold(Telling { told, stop, _place: place }, |mut telling| async move {
-            let lines = telling.next().await?;
-            Some((Ok::<_, Infallible>(lines), telling))
-        });
+    let lines = told.lines(Box::pin(async move { stop.stopped().await }), place);
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
-    Ok((headers, Body::from_stream(lines)).into_response())
-}
-
-impl Telling {
-    /// The next lines; none when the host stops.
-    async fn next(&mut self) -> Option<Bytes> {
-        tokio::select! {
-            lines = self.told.next() => Some(lines),
-            () = self.stop.stopped() => None,
-        }
-    }
+    Ok((headers, Body::from_stream(lines.map(Ok::<_, Infallible>))).into_response())
 }
 
 /// What a query asks for: `subject`, once or more, and `group`.
-fn wanted(query: &str) -> Result<Vec<Subscription>, Refused> {
+pub(super) fn wanted(query: &str) -> Result<Vec<Subscription>, Refused> {
     let bad = |name, message| Refused::new(StatusCode::BAD_REQUEST, name, message);
-    let (mut patterns, mut group) = (Vec::new(), None);
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        match &*name {
-            "subject" => {
-                let pattern = SubjectPattern::parse(&value);
-                patterns.push(pattern.map_err(|error| bad("bad-subject", error.to_string()))?);
-            }
-            "group" => {
-                let name = Name::parse(&value);
-                let name =
-                    name.map_err(|error| bad("bad-request", format!("group {value:?} {error}")))?;
-                group = Some(name);
-            }
-            other => {
-                let message = format!("there is no {other}, only subject and group");
-                return Err(bad("bad-request", message));
-            }
+    let EventQuery { subjects, rest } = EventQuery::read(query).map_err(|error| {
+        let is_subject = matches!(error, EventQueryError::Subject(_));
+        bad(if is_subject { "bad-subject" } else { "bad-request" }, error.to_string())
+    })?;
+    let mut group = None;
+    for (name, value) in rest {
+        if name != "group" {
+            let message = format!("there is no {name}, only subject and group");
+            return Err(bad("bad-request", message));
         }
-    }
-    if patterns.is_empty() {
-        let message = "say what to hear: ?subject=rates.*, or > for everything".to_owned();
-        return Err(bad("bad-request", message));
-    }
-    if SUBJECTS_MAX < patterns.len() {
-        let message = format!("at most {SUBJECTS_MAX} subjects are heard at once");
-        return Err(bad("bad-request", message));
+        let name = Name::parse(&value);
+        let name = name.map_err(|error| bad("bad-request", format!("group {value:?} {error}")))?;
+        group = Some(name);
     }
     let subscription = |pattern| Subscription { pattern, group: group.clone() };
-    Ok(patterns.into_iter().map(subscription).collect())
+    Ok(subjects.into_iter().map(subscription).collect())
 }
 
 /// For the description of the API.

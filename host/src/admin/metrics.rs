@@ -1,8 +1,10 @@
 //! `/metrics` in the text format of Prometheus.
 
 use super::Admin;
+use crate::browsers::BrowserCounts;
 use crate::declaration::Declaration;
 use crate::hearing::ListenerView;
+use crate::http::Tally;
 use crate::live::Live;
 use crate::pool::Service;
 use crate::timing::TimerView;
@@ -58,8 +60,10 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     write_limits(&mut text, &live);
     write_bus(&mut text, &admin);
     write_timers(&mut text, &admin);
+    write_websockets(&mut text, &admin);
     write_state(&mut text, &admin);
     write_outbound(&mut text, &admin);
+    write_browsers(&mut text, &admin);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
@@ -102,6 +106,28 @@ fn write_outbound(text: &mut String, admin: &Admin) {
             let labels = format!("service=\"{service}\",outcome=\"{}\"", outcome.as_str());
             let _ = writeln!(text, "{family}{{{labels}}} {count}");
         }
+    }
+}
+
+/// Browsers: who is there, who left, what they called.
+fn write_browsers(text: &mut String, admin: &Admin) {
+    let BrowserCounts { open, closed, calls } = admin.front.browsers.counts();
+    let (family, help) = ("picolet_browsers", "Browsers that are connected.");
+    let _ = writeln!(text, "# HELP {family} {help}\n# TYPE {family} gauge");
+    for (transport, count) in open {
+        let _ = writeln!(text, "{family}{{transport=\"{}\"}} {count}", transport.as_str());
+    }
+    let (family, help) = ("picolet_browsers_closed_total", "Browsers that are gone.");
+    let _ = writeln!(text, "# HELP {family} {help}\n# TYPE {family} counter");
+    for (cause, count) in closed {
+        let _ = writeln!(text, "{family}{{cause=\"{}\"}} {count}", cause.as_str());
+    }
+    total(text, "picolet_browser_calls_total", "Calls that browsers made.", calls);
+    let (family, help) = ("picolet_browser_ws_messages_total", "Messages of browsers at /ws.");
+    let _ = writeln!(text, "# HELP {family} {help}\n# TYPE {family} counter");
+    let tally = &admin.front.browser_tally;
+    for (direction, count) in [("in", tally.count_came()), ("out", tally.count_went())] {
+        let _ = writeln!(text, "{family}{{direction=\"{direction}\"}} {count}");
     }
 }
 
@@ -151,6 +177,42 @@ fn write_timers(text: &mut String, admin: &Admin) {
                     format!("service=\"{service}\",timer=\"{timer_name}\",schedule=\"{schedule}\"");
                 let _ = writeln!(text, "{name}{{{labels}}} {}", read(timer));
             }
+        }
+    }
+}
+
+/// WebSockets of services.
+fn write_websockets(text: &mut String, admin: &Admin) {
+    let tallies = admin.front.websockets.all();
+    type Read = fn(&Tally) -> u64;
+    let families: [(&str, &str, &str, Read); 2] = [
+        ("picolet_websockets", "gauge", "WebSockets that are open.", |tally| {
+            tally.count_open() as u64
+        }),
+        ("picolet_websocket_faults_total", "counter", "What happened there and failed.", |tally| {
+            tally.count_failed()
+        }),
+    ];
+    for (name, kind, help, read) in families {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (service, tally) in &tallies {
+            let _ = writeln!(text, "{name}{{service=\"{service}\"}} {}", read(tally));
+        }
+    }
+    let (name, help) = ("picolet_websocket_messages_total", "Messages of WebSockets.");
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+    for (service, tally) in &tallies {
+        for (direction, count) in [("in", tally.count_came()), ("out", tally.count_went())] {
+            let labels = format!("service=\"{service}\",direction=\"{direction}\"");
+            let _ = writeln!(text, "{name}{{{labels}}} {count}");
+        }
+    }
+    let (name, help) = ("picolet_websockets_closed_total", "WebSockets that were closed.");
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+    for (service, tally) in &tallies {
+        for (cause, count) in tally.counts_closed() {
+            let labels = format!("service=\"{service}\",cause=\"{}\"", cause.as_str());
+            let _ = writeln!(text, "{name}{{{labels}}} {count}");
         }
     }
 }

@@ -82,6 +82,7 @@ pub(super) async fn openapi() -> Json<Value> {
             "/admin/v1/services/{name}/rollback": rollback,
             "/admin/v1/endpoints": super::endpoints::described(),
             "/admin/v1/events": super::events::hearing_described(),
+            "/admin/v1/events/ws": super::wire::described(),
             "/admin/v1/events/{subject}": super::events::publishing_described(),
             "/admin/v1/modules": get("Every module of the folder, with its revisions"),
             "/admin/v1/health": get("How the host fares"),

@@ -2,10 +2,14 @@
 //! server-sent events.
 
 use super::{Bus, Event, EventId, Feed, FeedBounds};
-use crate::subject::Subscription;
+use crate::payload::{Content, is_json};
+use crate::subject::{Subject, Subscription};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -46,13 +50,23 @@ impl Event {
         }
         Value::Object(members)
     }
-}
 
-/// `application/json`, or anything of the suffix `+json`.
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
-        || essence.to_ascii_lowercase().ends_with("+json")
+    /// The same for those who hear events among other messages: `event`, `data`
+    /// and `event_id`.
+    pub(crate) fn to_message(&self) -> Map<String, Value> {
+        let data = self.content().into_value();
+        let members = [
+            ("event", Value::from(self.news.subject.as_str())),
+            ("data", data),
+            ("event_id", Value::from(self.id.to_string())),
+        ];
+        members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// What its payload is.
+    pub(crate) fn content(&self) -> Content {
+        Content::read(self.news.content_type.as_ref(), &self.news.payload)
+    }
 }
 
 /// Server-sent events for one reader.
@@ -64,6 +78,8 @@ pub(crate) struct Told {
     replayed_to: Option<EventId>,
     has_gap: bool,
     dropped: u64,
+    /// Whether the reader may be told of a subject now.
+    may_hear: Box<dyn Fn(&Subject) -> bool + Send>,
 }
 
 impl Told {
@@ -80,7 +96,28 @@ impl Told {
             wanted.iter().any(|wanted| wanted.pattern.covers(&event.news.subject))
         };
         let replayed = events.into_iter().filter(is_wanted).collect();
-        Self { feed, replayed, replayed_to, has_gap, dropped: 0 }
+        Self { feed, replayed, replayed_to, has_gap, dropped: 0, may_hear: Box::new(|_| true) }
+    }
+
+    /// Only on subjects that it may hear when it is told.
+    pub(crate) fn where_allowed(
+        self,
+        may_hear: impl Fn(&Subject) -> bool + Send + 'static,
+    ) -> Self {
+        Self { may_hear: Box::new(may_hear), ..self }
+    }
+
+    /// Lines until something stops them. What is kept goes with them.
+    pub(crate) fn lines(
+        self,
+        stop: BoxFuture<'static, ()>,
+        kept: impl Send + 'static,
+    ) -> BoxStream<'static, Bytes> {
+        let lines = stream::unfold((self, kept), |(mut told, kept)| async move {
+            let lines = told.next().await;
+            Some((lines, (told, kept)))
+        });
+        lines.take_until(stop).boxed()
     }
 
     /// The next lines. Never ends by itself.
@@ -88,14 +125,17 @@ impl Told {
         if std::mem::take(&mut self.has_gap) {
             return "event: gap\ndata: {}\n\n".into();
         }
-        if let Some(event) = self.replayed.pop_front() {
-            return line(&event);
+        while let Some(event) = self.replayed.pop_front() {
+            if (self.may_hear)(&event.news.subject) {
+                return line(&event);
+            }
         }
         loop {
             let Ok(heard) = timeout(HEARTBEAT, self.feed.next()).await else {
                 return ": \n\n".into();
             };
-            if self.replayed_to.is_some_and(|last| heard.event.id <= last) {
+            let is_old = self.replayed_to.is_some_and(|last| heard.event.id <= last);
+            if is_old || !(self.may_hear)(&heard.event.news.subject) {
                 continue;
             }
             let lost = self.feed.dropped() - self.dropped;

@@ -2,7 +2,7 @@
 
 use super::args::InspectArgs;
 use super::{Failure, print};
-use crate::declaration::{Method, Subscribed, Timer};
+use crate::declaration::{Method, Subscribed, Timer, WebSocket};
 use crate::engine::World;
 use crate::loader::{Inspection, inspect as load};
 use crate::secret::Environment;
@@ -51,6 +51,11 @@ fn print_json(inspection: &Inspection) {
             "subject": subscribed.to.pattern.to_string(),
             "group": subscribed.to.group,
         })).collect::<Vec<_>>(),
+        "websockets": declaration.websockets.iter().map(|websocket| json!({
+            "name": websocket.name,
+            "path": format!("{}{}", declaration.root, websocket.pattern),
+            "protocols": websocket.protocols,
+        })).collect::<Vec<_>>(),
         "timers": declaration.timers.iter().map(|timer| json!({
             "name": timer.name,
             "schedule": timer.schedule.to_string(),
@@ -78,6 +83,12 @@ fn print_text(inspection: &Inspection) {
     for method in &declaration.methods {
         let path = declaration.path(method);
         print(&format!("  {} {} {path}", method.name, method.verb.as_str()));
+    }
+    if !declaration.websockets.is_empty() {
+        print("websockets:");
+    }
+    for WebSocket { name, pattern, .. } in &declaration.websockets {
+        print(&format!("  {name} {}{pattern}", declaration.root));
     }
     if !declaration.subscriptions.is_empty() {
         print("hears:");

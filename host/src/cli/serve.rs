@@ -115,12 +115,13 @@ fn add_environment(keys: &mut Keys, variables: impl Iterator<Item = (String, Str
 }
 
 /// Variables that other commands, and the tests, read.
-const NOT_SETTINGS: [&str; 2] = ["HOST", "TEST_GUESTS"];
-const LISTS: [&str; 2] = ["listen", "admin"];
+const NOT_SETTINGS: [&str; 3] = ["HOST", "TEST_GUESTS", "TEST_NODE"];
+const LISTS: [&str; 3] = ["listen", "admin", "browsers.origins"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upgrade::Origins;
 
     #[test]
     fn the_environment_is_read_by_name() {
@@ -129,6 +130,7 @@ mod tests {
             ("PICOLET_LISTEN", "127.0.0.1:1, 127.0.0.1:2"),
             ("PICOLET_LIMITS__REQUESTS_MAX", "5"),
             ("PICOLET_NODE", "n1"),
+            ("PICOLET_BROWSERS__ORIGINS", "https://a.example, https://b.example"),
             ("PICOLET_HOST", "ignored"),
             ("OTHER", "ignored"),
         ];
@@ -138,5 +140,7 @@ mod tests {
         assert_eq!(settings.listen.len(), 2);
         assert_eq!(settings.limits.requests_max, 5);
         assert_eq!(settings.node, "n1");
+        let origins = ["https://a.example", "https://b.example"].map(str::to_owned);
+        assert_eq!(settings.origins, Origins::of(origins.into()));
     }
 }

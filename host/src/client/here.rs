@@ -3,10 +3,10 @@
 use super::Locals;
 use super::course::{Attempt, Begun, Pending};
 use super::fleets::Endpoint;
-use super::render_query;
 use crate::breaker::{Verdict, retry_after};
 use crate::call::{Answer, Call, CallContext, CallHead, CallTarget, Entrance};
 use crate::fault::Fault;
+use crate::order::render_query;
 use crate::pool::{Served, Service};
 use http::Uri;
 use http::header::{HeaderMap, RETRY_AFTER};

@@ -2,10 +2,10 @@
 
 use super::course::{Attempt, Begun, Pending};
 use super::here::{REJECTED, verdict};
-use super::render_query;
 use crate::breaker::Verdict;
 use crate::call::{Answer, AnswerBody, CallBody, CallContext, CallTarget, OutgoingCall};
 use crate::fault::{Fault, chain};
+use crate::order::render_query;
 use crate::outbound::{self, OutBody, Outbound, OutboundError, Place, Protocol, Sent};
 use crate::record::{Record, RecordMethod};
 use crate::registry::Endpoint;

@@ -57,7 +57,7 @@ fn nonsense_is_refused_with_its_reason() {
         RawDeclaration { root: "/api/".into(), ..raw(CALC) },
         "root \"/api/\" must be empty or begin with /, without a / at its end",
     );
-    refused(raw(""), "declares no method, no subscription and no timer");
+    refused(raw(""), "declares no method, no websocket, no subscription and no timer");
     refused(raw("GET /a x\nPUT /b x"), "method x is declared twice");
     refused(raw("GET /{a} x\nGET /{b} y"), "methods x and y have the same route GET /api/{b}");
     refused(raw("GET a x"), "pattern \"a\" must be empty or begin with /");
@@ -90,6 +90,10 @@ fn a_module_that_declares_nothing_is_mounted_at_its_name() {
     let hello = Declaration::of_proxy(&module, &Manifest::default()).unwrap();
     let paths: Vec<String> = hello.methods.iter().map(|method| hello.path(method)).collect();
     assert_eq!(paths, ["/hello", "/hello/{*path}", "/hello/"]);
+    let at_all = Manifest { root: Some(String::new()), ..Manifest::default() };
+    let hello = Declaration::of_proxy(&module, &at_all).unwrap();
+    let paths: Vec<String> = hello.methods.iter().map(|method| hello.path(method)).collect();
+    assert_eq!(paths, ["/{*path}", "/"]);
 }
 
 #[test]
@@ -109,7 +113,7 @@ fn timers_are_checked_and_make_a_service() {
     let shown: Vec<String> =
         declared.timers.iter().map(|timer| timer.schedule.to_string()).collect();
     assert_eq!(shown, ["every 30s", "cron 0 4 * * *"]);
-    refused(raw(""), "declares no method, no subscription and no timer");
+    refused(raw(""), "declares no method, no websocket, no subscription and no timer");
     refused(
         of(vec![timer("tick", RawSchedule::EveryMs(1))]),
         "timer tick: every 1 ms is not within 100 ms and 366 days",
@@ -122,4 +126,38 @@ fn timers_are_checked_and_make_a_service() {
     refused(of(vec![twice(), twice()]), "timer tick is declared twice");
     let many = (0..1_001).map(|index| timer(&format!("t{index}"), RawSchedule::EveryMs(1_000)));
     refused(of(many.collect()), "declares 1001 timers, at most 1000 are allowed");
+}
+
+#[test]
+fn websockets_are_routes_and_make_a_service() {
+    let websocket = |name: &str, pattern: &str, protocols: &[&str]| RawWebSocket {
+        name: name.into(),
+        pattern: pattern.into(),
+        protocols: protocols.iter().map(|&protocol| protocol.to_owned()).collect(),
+        description: String::new(),
+    };
+    let of = |rows: &str, websockets| RawDeclaration { websockets, ..raw(rows) };
+    let chat = of("POST /chat/{room} say", vec![websocket("chat", "/chat/{room}", &["v2", "v1"])]);
+    let declared = check(chat, &Manifest::default()).unwrap();
+    let places: Vec<(String, Place)> =
+        declared.routes().map(|route| (route.path, route.place)).collect();
+    let path = || "/api/chat/{room}".to_owned();
+    assert_eq!(places, [(path(), Place::Method(0)), (path(), Place::WebSocket(0))]);
+    let (name, like) = (Name::parse("chat").unwrap(), Pattern::parse("/chat/{other}").unwrap());
+    assert_eq!(declared.websocket(&name, &like), Some(0));
+    assert_eq!(declared.websocket(&name, &Pattern::parse("/chat").unwrap()), None);
+    let one = |name: &str, pattern: &str, protocols: &[&str]| {
+        of("GET /a x", vec![websocket(name, pattern, protocols)])
+    };
+    refused(one("x", "/b", &[]), "method x is declared twice");
+    refused(one("y", "/a", &[]), "methods x and y have the same route GET /api/a");
+    refused(one("y", "b", &[]), "websocket y: pattern \"b\" must be empty or begin with /");
+    refused(
+        one("y", "/b", &["a b"]),
+        "websocket y: its protocol \"a b\" is no token of 1 to 128 bytes",
+    );
+    refused(
+        one("a b", "/b", &[]),
+        "websocket name \"a b\" has ' ' at byte 1, only A-Z a-z 0-9 . _ and - are allowed",
+    );
 }

@@ -21,9 +21,12 @@ wasmtime::component::bindgen!({
 #[allow(unreachable_pub, reason = "the generated code passes it on")]
 pub struct OpenBucket(pub(crate) crate::bucket::BucketAccess);
 
-pub(crate) use exports::picolet::service::{events, service as declared, start, stop, timers};
+pub(crate) use exports::picolet::service::{
+    events, service as declared, start, stop, timers, websockets,
+};
 pub(crate) use picolet::service::{
-    bus, client, context, directory, outbound, prompt, state as kept, types, watch,
+    bus, client, context, directory, outbound, prompt, sockets as messaging, state as kept, types,
+    watch,
 };
 pub(crate) use wasi::config::store as configured;
 pub(crate) use wasi::keyvalue::{atomics, batch, store as keyvalue};

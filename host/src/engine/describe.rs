@@ -1,8 +1,10 @@
 //! What a module declares, asked of an instance of it.
 
-use super::bindings::{declared, events, timers};
+use super::bindings::{declared, events, timers, websockets};
 use super::instance::Instance;
-use crate::declaration::{RawDeclaration, RawMethod, RawSchedule, RawSubscription, RawTimer};
+use crate::declaration::{
+    RawDeclaration, RawMethod, RawSchedule, RawSubscription, RawTimer, RawWebSocket,
+};
 
 impl Instance {
     /// Asks everything that is asked when a module is loaded.
@@ -18,6 +20,10 @@ impl Instance {
         if let Some(timers) = &others.timers {
             let timers = timers.call_timers(&mut *store).await?;
             raw.timers = timers.into_iter().map(RawTimer::from).collect();
+        }
+        if let Some(websockets) = &others.websockets {
+            let websockets = websockets.call_websockets(&mut *store).await?;
+            raw.websockets = websockets.into_iter().map(RawWebSocket::from).collect();
         }
         raw.starts = others.start.is_some();
         raw.stops = others.stop.is_some();
@@ -61,5 +67,12 @@ impl From<timers::Timer> for RawTimer {
             timers::Schedule::Cron(pattern) => RawSchedule::Cron(pattern),
         };
         Self { name, schedule, overlap, description }
+    }
+}
+
+impl From<websockets::Websocket> for RawWebSocket {
+    fn from(from: websockets::Websocket) -> Self {
+        let websockets::Websocket { name, pattern, protocols, description } = from;
+        Self { name, pattern, protocols, description }
     }
 }

@@ -67,17 +67,29 @@ impl OtherExports {
         entrance: Entrance,
         request: types::Request,
     ) -> wasmtime::Result<Result<Head, Fault>> {
-        let Self { events, timers, start, stop } = self;
-        let ended = match (entrance, events, timers, start, stop) {
-            (Entrance::Subscription(index), Some(events), ..) => {
+        let missing = || Ok(Err(Fault::Internal));
+        let ended = match entrance {
+            Entrance::Method(_) => return missing(),
+            Entrance::Subscription(index) => {
+                let Some(events) = &self.events else { return missing() };
                 events.call_hear(accessor, index, request).await?
             }
-            (Entrance::Timer(index), _, Some(timers), ..) => {
+            Entrance::Timer(index) => {
+                let Some(timers) = &self.timers else { return missing() };
                 timers.call_fire(accessor, index, request).await?
             }
-            (Entrance::Start, _, _, Some(start), _) => start.call_start(accessor, request).await?,
-            (Entrance::Stop, .., Some(stop)) => stop.call_stop(accessor, request).await?,
-            _ => return Ok(Err(Fault::Internal)),
+            Entrance::Socket(index) => {
+                let Some(websockets) = &self.websockets else { return missing() };
+                websockets.call_attend(accessor, index, request).await?
+            }
+            Entrance::Start => {
+                let Some(start) = &self.start else { return missing() };
+                start.call_start(accessor, request).await?
+            }
+            Entrance::Stop => {
+                let Some(stop) = &self.stop else { return missing() };
+                stop.call_stop(accessor, request).await?
+            }
         };
         Ok(ended.map(|()| Head::empty()).map_err(stream::parse))
     }

@@ -1,6 +1,6 @@
 //! What a module exports: `service`, and of the rest what it has.
 
-use super::bindings::{declared, events, start, stop, timers};
+use super::bindings::{declared, events, start, stop, timers, websockets};
 use super::state::State;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Instance, InstancePre};
@@ -11,6 +11,7 @@ pub(super) struct ExportIndices {
     service: declared::GuestIndices,
     events: Option<events::GuestIndices>,
     timers: Option<timers::GuestIndices>,
+    websockets: Option<websockets::GuestIndices>,
     start: Option<start::GuestIndices>,
     stop: Option<stop::GuestIndices>,
 }
@@ -26,6 +27,7 @@ pub(super) struct Exports {
 pub(super) struct OtherExports {
     pub(super) events: Option<events::Guest>,
     pub(super) timers: Option<timers::Guest>,
+    pub(super) websockets: Option<websockets::Guest>,
     pub(super) start: Option<start::Guest>,
     pub(super) stop: Option<stop::Guest>,
 }
@@ -46,6 +48,9 @@ impl ExportIndices {
             service: declared::GuestIndices::new(pre)?,
             events: has("events").then(|| events::GuestIndices::new(pre)).transpose()?,
             timers: has("timers").then(|| timers::GuestIndices::new(pre)).transpose()?,
+            websockets: has("websockets")
+                .then(|| websockets::GuestIndices::new(pre))
+                .transpose()?,
             start: has("start").then(|| start::GuestIndices::new(pre)).transpose()?,
             stop: has("stop").then(|| stop::GuestIndices::new(pre)).transpose()?,
         })
@@ -56,14 +61,20 @@ impl ExportIndices {
         mut store: StoreContextMut<'_, State>,
         instance: &Instance,
     ) -> wasmtime::Result<Exports> {
-        let Self { service, events, timers, start, stop } = self;
+        let Self { service, events, timers, websockets, start, stop } = self;
         let service = service.load(&mut store, instance)?;
-        if events.is_none() && timers.is_none() && start.is_none() && stop.is_none() {
+        let is_plain = events.is_none()
+            && timers.is_none()
+            && websockets.is_none()
+            && start.is_none()
+            && stop.is_none();
+        if is_plain {
             return Ok(Exports { service, others: None });
         }
         let others = OtherExports {
             events: events.as_ref().map(|it| it.load(&mut store, instance)).transpose()?,
             timers: timers.as_ref().map(|it| it.load(&mut store, instance)).transpose()?,
+            websockets: websockets.as_ref().map(|it| it.load(&mut store, instance)).transpose()?,
             start: start.as_ref().map(|it| it.load(&mut store, instance)).transpose()?,
             stop: stop.as_ref().map(|it| it.load(&mut store, instance)).transpose()?,
         };

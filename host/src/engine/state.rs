@@ -15,6 +15,7 @@ use crate::call::{Answer, CallContext, EndpointEvent, Hop, Neighbours};
 use crate::fault::Fault;
 use crate::limits::ModuleLimits;
 use crate::secret::Secrets;
+use crate::sockets::{Reachable, Sockets};
 use crate::subject::SubjectPattern;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
@@ -43,6 +44,9 @@ pub(crate) struct GuestHost {
     /// Subjects it may publish on.
     pub(crate) publish: Vec<SubjectPattern>,
     pub(crate) event_bytes_max: usize,
+    pub(crate) sockets: Sockets,
+    /// What of them it may send to. None while a guest is asked what it declares.
+    pub(crate) reachable: Option<Reachable>,
     pub(crate) buckets: Buckets,
     /// None while a guest is asked what it declares.
     pub(crate) bucket_accesses: Option<BucketAccesses>,

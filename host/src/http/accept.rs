@@ -1,8 +1,9 @@
 //! The accept loop: it cannot be killed or held up.
 
 use super::{Front, connection};
+use crate::addresses::Addresses;
+use crate::cores::Seat;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,25 +38,31 @@ pub(crate) struct Connections {
 #[derive(Debug, Default)]
 struct Open {
     total: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: Addresses,
 }
 
 impl Connections {
     /// Counts a connection in, unless there are too many.
     fn enter(self: &Arc<Self>, from: IpAddr, total: usize, per_address: usize) -> Option<Entered> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if total <= open.total {
+        if total <= open.total || !open.by_address.enter(from, per_address) {
             return None;
-        }
-        if !from.is_loopback() {
-            let count = open.by_address.entry(from).or_default();
-            if per_address <= *count {
-                return None;
-            }
-            *count += 1;
         }
         open.total += 1;
         Some(Entered { connections: self.clone(), from })
+    }
+}
+
+/// The place of a connection among all of them, and on its thread.
+pub(super) struct Place {
+    entered: Entered,
+    _seat: Seat,
+}
+
+impl Place {
+    /// The address at the other end.
+    pub(super) fn from(&self) -> IpAddr {
+        self.entered.from
     }
 }
 
@@ -68,12 +75,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.total -= 1;
-        if let Some(count) = open.by_address.get_mut(&self.from) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_address.remove(&self.from);
-            }
-        }
+        open.by_address.leave(self.from);
     }
 }
 
@@ -126,11 +128,11 @@ impl Front {
         let (Ok(stream), Some(seat)) = (stream.into_std(), self.cores.seat()) else { return };
         let thread = seat.handle().clone();
         self.crew.hire_on(&thread, "connection", |_stop| async move {
+            let place = Arc::new(Place { entered, _seat: seat });
             match TcpStream::from_std(stream) {
-                Ok(stream) => connection::serve(front, stream).await,
+                Ok(stream) => connection::serve(front, stream, place).await,
                 Err(error) => warn!(%error, "a connection was lost"),
             }
-            drop((entered, seat));
         });
     }
 }

@@ -216,6 +216,11 @@ impl<T> Clocked<T> {
         Self { io, clock, has_waited: false }
     }
 
+    /// The socket, which nobody looks at any more.
+    pub(super) fn into_inner(self) -> T {
+        self.io
+    }
+
     /// Lets others go first, once for each write.
     fn wait_for_others(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<()> {
         let waits = bytes <= SMALL_WRITE && !self.has_waited;

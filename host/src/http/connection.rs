@@ -1,12 +1,13 @@
 //! One connection: its protocol, its bounds, its end.
 
 use super::Front;
+use super::accept::Place;
 use super::clock::{Clocked, Handing, InRequest};
 use super::respond::Respond;
 use super::watch::Order;
 use crate::crew::Crew;
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -22,20 +23,26 @@ use tokio::net::TcpStream;
 use tracing::debug;
 
 /// Serves a connection until it ends, overstays, or the host stops.
-pub(super) async fn serve(front: Arc<Front>, stream: TcpStream) {
+/// A connection that becomes a WebSocket takes its place along.
+pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, place: Arc<Place>) {
+    let from = place.from();
     let watched = front.watch.enter();
     let io = Clocked::new(TokioIo::new(stream), watched.clock.clone());
     let service = service_fn({
         let (front, clock) = (front.clone(), watched.clock.clone());
-        move |request: Request<Incoming>| {
+        move |mut request: Request<Incoming>| {
+            // What may become something else has an extension by hyper.
+            if !request.extensions().is_empty() {
+                request.extensions_mut().insert(place.clone());
+            }
             let is_http2 = request.version() == Version::HTTP_2;
             let guard = clock.request(is_http2);
             let is_last = front.limits.connection_requests_max <= clock.requests_total();
             let handing = is_http2.then(|| Handing::new(&clock));
             let front = front.clone();
             async move {
-                let mut response = front.answer(request).await;
-                if is_last && !is_http2 {
+                let mut response = front.answer(request, from).await;
+                if is_last && !is_http2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                     let close = http::HeaderValue::from_static("close");
                     response.headers_mut().insert(http::header::CONNECTION, close);
                 }
@@ -45,7 +52,7 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream) {
         }
     });
     let builder = builder(&front);
-    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let mut is_draining = false;
     let ended = poll_fn(|cx| {
         loop {

@@ -1,9 +1,10 @@
 //! Answers and faults as HTTP responses.
 
 use crate::call::{Answer, AnswerBody, RequestId};
-use crate::fault::Fault;
+use crate::fault::{Fault, SocketFault};
 use crate::gate::Permit;
 use crate::travel::{FAULT, REQUEST_ID};
+use crate::upgrade;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, ready};
@@ -31,8 +32,14 @@ enum Content {
 }
 
 impl Respond {
-    fn bytes(bytes: impl Into<Bytes>) -> Self {
+    /// A body that is there.
+    pub(super) fn bytes(bytes: impl Into<Bytes>) -> Self {
         Self { content: Content::Bytes(Some(bytes.into())), permit: None }
+    }
+
+    /// A body that comes as it is read, and takes no place among the requests.
+    pub(super) fn stream(chunks: BoxStream<'static, Result<Bytes, Fault>>) -> Self {
+        Self { content: Content::Stream(chunks), permit: None }
     }
 }
 
@@ -126,6 +133,9 @@ pub(super) fn fault(fault: &Fault) -> Response<Respond> {
     {
         headers.insert(ALLOW, allow);
     }
+    if let Fault::Socket(SocketFault::UpgradeRequired) = fault {
+        upgrade::advise(headers);
+    }
     // What the client sent may still be on its way; it is not waited for.
     if matches!(fault, Fault::BodyTooLarge { .. } | Fault::SlowSender) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -141,6 +151,19 @@ pub(super) fn fault_of(fault: &Fault, request_id: &RequestId) -> Response<Respon
     }
     response
 }
+
+/// The connection goes on as a WebSocket.
+pub(super) fn switching(headers: HeaderMap) -> Response<Respond> {
+    let mut response = Response::new(Respond::bytes(Bytes::new()));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers;
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, WEBSOCKET);
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    response
+}
+
+const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
 /// What a path takes, for `OPTIONS`.
 pub(super) fn options(allow: &str) -> Response<Respond> {

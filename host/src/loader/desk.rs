@@ -15,6 +15,7 @@ use super::plan::Standing;
 use super::settle::{QUIET, Settling, Verdict};
 use super::{ModuleView, RESCAN, RevisionView};
 use crate::abroad::Abroad;
+use crate::browsers::Browsers;
 use crate::buckets::Buckets;
 use crate::bus::Bus;
 use crate::call::Neighbours;
@@ -28,6 +29,7 @@ use crate::live::Live;
 use crate::publish::{Publisher, Snapshots, published};
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::sockets::Sockets;
 use crate::telemetry::Announcer;
 use crate::timing::Timing;
 use jobs::{Optimizing, Outcome};
@@ -68,6 +70,7 @@ pub(crate) struct Loader {
     past: Arc<Past>,
     live: Publisher<Live>,
     hearing: Hearing,
+    browsers: Browsers,
     timing: Timing,
     registry: Arc<Registry>,
     announcer: Announcer,
@@ -138,7 +141,9 @@ pub(crate) struct Tools {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) buckets: Buckets,
     pub(crate) abroad: Abroad,
+    pub(crate) sockets: Sockets,
     pub(crate) hearing: Hearing,
+    pub(crate) browsers: Browsers,
     pub(crate) timing: Timing,
     pub(crate) crew: Crew,
     pub(crate) announcer: Announcer,
@@ -158,6 +163,7 @@ impl Loader {
             bus: tools.bus,
             buckets: tools.buckets,
             abroad: tools.abroad,
+            sockets: tools.sockets,
             config: settings.config.clone(),
             environment: settings.environment.clone(),
             slots: tools.slots,
@@ -174,6 +180,7 @@ impl Loader {
             past: tools.past,
             live: tools.live,
             hearing: tools.hearing,
+            browsers: tools.browsers,
             timing: tools.timing,
             registry: tools.registry,
             announcer: tools.announcer,
@@ -358,6 +365,7 @@ impl Loader {
     fn note_ready(&mut self) {
         if self.awaited.is_empty() && !*self.ready.borrow() {
             self.ready.send_replace(true);
+            self.browsers.open();
             self.announcer.say("ready");
             if self.modules.is_empty() {
                 let folder = self.workshop.folder.path.display();

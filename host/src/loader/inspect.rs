@@ -17,6 +17,7 @@ use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::pool::Service;
 use crate::secret::Environment;
+use crate::sockets::Sockets;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -61,6 +62,7 @@ pub(crate) async fn inspect(
         bus: Arc::new(LocalBus::default()),
         buckets: Buckets::nowhere(),
         abroad: Abroad::new(&[], None).map_err(|_| Refusal::Lost)?,
+        sockets: Sockets::new(0),
         config: BTreeMap::new(),
         environment,
         slots: Slots::new(limits.instances_max),

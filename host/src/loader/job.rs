@@ -23,6 +23,7 @@ use crate::manifest::{CALLS_PER_INSTANCE, Manifest};
 use crate::name::Name;
 use crate::pool::{Life, Parts, Service, StartCause};
 use crate::secret::{Environment, SecretSource, Secrets};
+use crate::sockets::{Reachable, Sockets};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
@@ -39,6 +40,7 @@ pub(super) struct Workshop {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) buckets: Buckets,
     pub(super) abroad: Abroad,
+    pub(super) sockets: Sockets,
     /// Where secrets may be.
     pub(super) environment: Environment,
     /// For guests whose manifest says nothing else.
@@ -297,6 +299,10 @@ impl Workshop {
             let reach = sound.manifest.reach();
             self.abroad.exit(service.as_str(), reach)
         });
+        let reachable = service.map(|service| Reachable {
+            service: service.clone(),
+            namespace: sound.manifest.namespace.clone(),
+        });
         let service = service.unwrap_or(&sound.module).as_str();
         Arc::new(GuestHost {
             service: service.to_owned(),
@@ -307,6 +313,8 @@ impl Workshop {
             bus: self.bus.clone(),
             publish: sound.manifest.publish.clone(),
             event_bytes_max: self.limits.event_bytes_max,
+            sockets: self.sockets.clone(),
+            reachable,
             buckets: self.buckets.clone(),
             bucket_accesses: accesses,
             exit,

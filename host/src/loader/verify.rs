@@ -189,7 +189,7 @@ impl Counts {
 }
 
 /// Interfaces that any module may import.
-const OPEN: [&str; 21] = [
+const OPEN: [&str; 22] = [
     "picolet:service/types",
     "picolet:service/context",
     "picolet:service/client",
@@ -199,6 +199,7 @@ const OPEN: [&str; 21] = [
     "picolet:service/bus",
     "picolet:service/state",
     "picolet:service/outbound",
+    "picolet:service/sockets",
     "wasi:keyvalue/store@0.2.0-draft",
     "wasi:keyvalue/atomics@0.2.0-draft",
     "wasi:keyvalue/batch@0.2.0-draft",

@@ -10,6 +10,7 @@ pub(super) struct Hops {
     methods: Vec<Arc<Hop>>,
     subscriptions: Vec<Arc<Hop>>,
     timers: Vec<Arc<Hop>>,
+    websockets: Vec<Arc<Hop>>,
     start: Option<Arc<Hop>>,
     stop: Option<Arc<Hop>>,
 }
@@ -24,6 +25,7 @@ impl Hops {
             methods: declaration.methods.iter().map(|one| hop(&one.name)).collect(),
             subscriptions: declaration.subscriptions.iter().map(|one| hop(&one.name)).collect(),
             timers: declaration.timers.iter().map(|one| hop(&one.name)).collect(),
+            websockets: declaration.websockets.iter().map(|one| hop(&one.name)).collect(),
             start: own("start").filter(|_| declaration.starts),
             stop: own("stop").filter(|_| declaration.stops),
         }
@@ -35,6 +37,7 @@ impl Hops {
             Entrance::Method(index) => self.methods.get(index as usize),
             Entrance::Subscription(index) => self.subscriptions.get(index as usize),
             Entrance::Timer(index) => self.timers.get(index as usize),
+            Entrance::Socket(index) => self.websockets.get(index as usize),
             Entrance::Start => self.start.as_ref(),
             Entrance::Stop => self.stop.as_ref(),
         };

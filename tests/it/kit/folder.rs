@@ -2,7 +2,7 @@
 
 use super::guest;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A watched folder, in a directory of its own.
@@ -32,6 +32,14 @@ impl Folder {
     #[track_caller]
     pub(crate) fn with(self, file: &str, content: impl AsRef<[u8]>) -> Self {
         self.put(file, content);
+        self
+    }
+
+    /// The same with what an example is deployed with beside its module.
+    #[track_caller]
+    pub(crate) fn deployed(self, example: &str) -> Self {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+        copy_below(&examples.join(example).join("deploy"), &self.watched());
         self
     }
 
@@ -68,5 +76,19 @@ impl Folder {
     #[track_caller]
     pub(crate) fn remove(&self, file: &str) {
         fs::remove_file(self.path(file)).unwrap();
+    }
+}
+
+#[track_caller]
+fn copy_below(from: &Path, into: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let from = entry.unwrap().path();
+        let to = into.join(from.file_name().unwrap());
+        if from.is_dir() {
+            fs::create_dir_all(&to).unwrap();
+            copy_below(&from, &to);
+        } else {
+            fs::copy(&from, &to).unwrap();
+        }
     }
 }

@@ -16,13 +16,22 @@ pub(crate) struct Launch {
     variables: Vec<(&'static str, &'static str)>,
     /// Of the largest file it may write, in KiB.
     file_kib_max: Option<u32>,
+    /// Where its services listen.
+    listen: SocketAddr,
 }
 
 impl Launch {
     /// Over this folder, sharing compiled code with the other tests.
     pub(crate) fn over(folder: Folder) -> Self {
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("state");
-        Self { folder, state, is_state_shared: true, variables: Vec::new(), file_kib_max: None }
+        Self {
+            folder,
+            state,
+            is_state_shared: true,
+            variables: Vec::new(),
+            file_kib_max: None,
+            listen: ([127, 0, 0, 1], 0).into(),
+        }
     }
 
     /// With nothing compiled before.
@@ -51,6 +60,13 @@ impl Launch {
         self
     }
 
+    /// Its services at this address, for one that is to take the place of another.
+    /// An address of its own keeps the port free meanwhile.
+    pub(crate) fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
     /// Starts it and waits until its first scan is done.
     pub(crate) async fn start(self) -> Host {
         let host = self.start_unready().await;
@@ -74,7 +90,8 @@ impl Launch {
             // What was kept for a folder that is gone would stay.
             command.env("PICOLET_LIMITS__REVISIONS_MIB_MAX", "0");
         }
-        command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        let listen = self.listen.to_string();
+        command.args(["--listen", &listen, "--admin", "127.0.0.1:0"]);
         command.envs(self.variables);
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the host starts");
@@ -160,6 +177,17 @@ impl Host {
         let headers: &[_] = if body.is_empty() { &[] } else { &json };
         let body = super::body(body.to_owned());
         self.client.ask(super::request(verb, self.admin, path, headers, body)).await
+    }
+
+    /// The sum of a metric over all its labels.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let metrics = self.admin("GET", "/metrics", "").await;
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            let (_, value) = rest.rsplit_once(' ')?;
+            rest.starts_with([' ', '{']).then(|| value.parse::<u64>().expect(line))
+        };
+        metrics.text().lines().filter_map(value).sum()
     }
 
     /// A `GET` of the admin side whose answer is read as it comes.

@@ -16,6 +16,11 @@ impl Wire {
     /// Connects.
     pub(crate) async fn to(address: SocketAddr) -> Self {
         let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
+        Self::over(stream)
+    }
+
+    /// Takes over a connection.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         Self { stream, seen: Vec::new() }
     }
 
@@ -126,7 +131,8 @@ impl Wire {
         }
     }
 
-    async fn take(&mut self, length: usize) -> Vec<u8> {
+    /// The next so many bytes.
+    pub(crate) async fn take(&mut self, length: usize) -> Vec<u8> {
         while self.seen.len() < length {
             self.more().await;
         }

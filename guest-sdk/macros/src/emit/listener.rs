@@ -1,19 +1,16 @@
 //! From the functions of a service that hear events to what the host calls.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::quote;
 
-use super::called;
+use super::timed::ran;
 use crate::{check::Service, subscription::Subscription};
 
 pub(super) fn listener(service: &Service) -> TokenStream {
     let declared = service.subscriptions.iter().map(declared);
     let arms = service.subscriptions.iter().zip(0u32..).map(|(subscription, index)| {
-        let heard = quote_spanned! { subscription.outcome_span=>
-            ::picolet_sdk::__private::heard(__answer)
-        };
-        let called = called(&subscription.function, &subscription.arguments, &heard);
-        quote!(#index => #called)
+        let ran = ran(&subscription.function, &subscription.arguments, subscription.outcome_span);
+        quote!(#index => #ran)
     });
     quote! {
         impl ::picolet_sdk::__private::Listener for Service {
@@ -32,7 +29,7 @@ pub(super) fn listener(service: &Service) -> TokenStream {
         }
 
         const _: () = ::picolet_sdk::__private::keep_listener::<Service>();
-        ::picolet_sdk::__export_listener!(Service);
+        ::picolet_sdk::__export!(Service, listener);
     }
 }
 

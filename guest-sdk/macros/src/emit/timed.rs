@@ -34,7 +34,7 @@ pub(super) fn timers(service: &Service) -> TokenStream {
         }
 
         const _: () = ::picolet_sdk::__private::keep_timed::<Service>();
-        ::picolet_sdk::__export_timed!(Service);
+        ::picolet_sdk::__export!(Service, timed);
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) fn start(once: &Once) -> TokenStream {
         }
 
         const _: () = ::picolet_sdk::__private::keep_starter::<Service>();
-        ::picolet_sdk::__export_starter!(Service);
+        ::picolet_sdk::__export!(Service, starter);
     }
 }
 
@@ -82,12 +82,12 @@ pub(super) fn stop(once: &Once) -> TokenStream {
         }
 
         const _: () = ::picolet_sdk::__private::keep_stopper::<Service>();
-        ::picolet_sdk::__export_stopper!(Service);
+        ::picolet_sdk::__export!(Service, stopper);
     }
 }
 
 /// Makes the arguments, calls the function, and judges what it returned.
-fn ran(function: &Ident, arguments: &[Type], outcome_span: Span) -> TokenStream {
+pub(super) fn ran(function: &Ident, arguments: &[Type], outcome_span: Span) -> TokenStream {
     let ended = quote_spanned! { outcome_span=>
         ::picolet_sdk::__private::heard(__answer)
     };

@@ -74,12 +74,15 @@ impl Loader {
         live.map(|r| (r.standing.service.module.clone(), r.standing.clone())).collect()
     }
 
-    /// From here on callers find what is in this table, it hears events, and its
-    /// timers fire.
+    /// From here on callers find what is in this table, it hears events, its
+    /// timers fire, browsers find what it exposes, and WebSockets that nobody has
+    /// any more are closed.
     fn publish(&mut self, live: Live) {
         drop(self.live.publish(live));
         self.hearing.follow();
         self.timing.follow();
+        self.browsers.follow();
+        self.workshop.sockets.follow();
     }
 
     pub(super) fn swap_in(&mut self, file: &str, revision: Revision, live: Live) {

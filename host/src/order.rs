@@ -1,0 +1,138 @@
+//! From what a caller says in JSON to path parameters, query and body of a
+//! method: for the command line's `call` and for browsers.
+
+use crate::call::CallBody;
+use crate::record::RecordMethod;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+use serde_json::{Map, Value};
+
+/// Splits `NAME.METHOD` at the longest name that is known, since both may hold
+/// dots.
+pub(crate) fn split_target<'t>(
+    target: &'t str,
+    names: impl Iterator<Item = &'t str>,
+) -> Option<(&'t str, &'t str)> {
+    let fits = |name: &'t str| {
+        let method = target.strip_prefix(name)?.strip_prefix('.')?;
+        (!method.is_empty()).then_some((name, method))
+    };
+    names.filter_map(fits).max_by_key(|(name, _)| name.len())
+}
+
+/// What a method is called with.
+#[derive(Debug)]
+pub(crate) struct Filled {
+    /// Path parameters in order.
+    pub(crate) params: Vec<String>,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: CallBody,
+}
+
+/// Puts arguments and data where a method wants them: members of the data fill
+/// path parameters by name, the rest is query or body.
+pub(crate) fn fill(
+    method: &RecordMethod,
+    args: Vec<String>,
+    data: Option<Value>,
+) -> Result<Filled, String> {
+    let mut filled = Filled {
+        params: args,
+        query: Vec::new(),
+        headers: HeaderMap::new(),
+        body: CallBody::Empty,
+    };
+    let takes_body = !matches!(method.verb.as_str(), "GET" | "DELETE");
+    let data = match data {
+        None | Some(Value::Null) => return Ok(filled),
+        Some(Value::Object(mut members)) => {
+            fill_params(method, &mut filled.params, &mut members)?;
+            if !takes_body {
+                let pair = |(name, value)| (name, as_text(value));
+                filled.query = members.into_iter().map(pair).collect();
+                return Ok(filled);
+            }
+            Value::Object(members)
+        }
+        Some(other) if takes_body => other,
+        Some(_) => return Err(format!("data of a {} must be an object", method.verb)),
+    };
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    filled.headers.insert(CONTENT_TYPE, json);
+    filled.body = CallBody::Bytes(data.to_string().into());
+    Ok(filled)
+}
+
+/// Query pairs as they follow a path.
+pub(crate) fn render_query(query: &[(String, String)]) -> String {
+    let pair = |(name, value): &(String, String)| {
+        format!("{}={}", crate::path::encode(name), crate::path::encode(value))
+    };
+    if query.is_empty() {
+        return String::new();
+    }
+    format!("?{}", query.iter().map(pair).collect::<Vec<_>>().join("&"))
+}
+
+fn fill_params(
+    method: &RecordMethod,
+    params: &mut Vec<String>,
+    members: &mut Map<String, Value>,
+) -> Result<(), String> {
+    let names = method.params.as_deref().unwrap_or_default();
+    for name in names.iter().skip(params.len()) {
+        let value = members.remove(name).ok_or_else(|| format!("parameter {name} is missing"))?;
+        params.push(as_text(value));
+    }
+    Ok(())
+}
+
+fn as_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_longest_known_name_counts() {
+        let names = ["go", "go.micro.srv.greeter", "calc"];
+        let split = |target| split_target(target, names.into_iter());
+        assert_eq!(
+            split("go.micro.srv.greeter.Say.Hello"),
+            Some(("go.micro.srv.greeter", "Say.Hello"))
+        );
+        assert_eq!(split("go.x"), Some(("go", "x")));
+        assert_eq!(split("calc"), None);
+        assert_eq!(split("calc."), None);
+        assert_eq!(split("nobody.add"), None);
+    }
+
+    fn method(verb: &str, params: &[&str]) -> RecordMethod {
+        let params = params.iter().map(|&name| name.to_owned()).collect();
+        let (name, verb) = ("m".into(), verb.into());
+        RecordMethod { name, verb, params: Some(params), ..RecordMethod::default() }
+    }
+
+    #[test]
+    fn members_fill_parameters_and_the_rest_is_query_or_body() {
+        let data = Some(json!({"a": 40, "b": "2", "c": true}));
+        let get = fill(&method("GET", &["a", "b"]), vec![], data.clone()).unwrap();
+        assert_eq!(get.params, ["40", "2"]);
+        assert_eq!(get.query, [("c".to_owned(), "true".to_owned())]);
+
+        let post = fill(&method("POST", &["a"]), vec!["1".into()], data).unwrap();
+        assert_eq!(post.params, ["1"]);
+        let CallBody::Bytes(body) = post.body else { panic!("a body") };
+        assert_eq!(body, r#"{"a":40,"b":"2","c":true}"#);
+
+        let missing = fill(&method("GET", &["a"]), vec![], Some(json!({}))).unwrap_err();
+        assert_eq!(missing, "parameter a is missing");
+    }
+}
