@@ -228,8 +228,13 @@ mod tests {
         };
         let (ended, ()) = tokio::join!(outbox.given_up(), closing);
         assert_eq!(ended.closing.code, 4_000);
-        assert_eq!(start.elapsed().as_secs(), 3);
+        assert_eq!(start.elapsed().as_secs(), 11);
         // The next who waits need not be told again.
         assert_eq!(outbox.given_up().await.closing.code, 4_000);
+        // For whatever else it is closed, there is less time.
+        let (outbox, start) = (Outbox::default(), Instant::now());
+        outbox.end(Ended::shutdown());
+        outbox.given_up().await;
+        assert_eq!(start.elapsed().as_secs(), 2);
     }
 }
