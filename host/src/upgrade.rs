@@ -10,7 +10,7 @@ use http::header::{
     CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{Method, Request, Version};
+use http::{Method, Request, Uri, Version};
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -62,6 +62,12 @@ pub(crate) fn judge<B>(request: &Request<B>) -> Result<Handshake, Fault> {
         Ok(accept) if is_key => Ok(Handshake { accept, protocols: protocols(headers)? }),
         _ => Err(bad("Sec-WebSocket-Key is not 16 bytes in base64")),
     }
+}
+
+/// The same target in memory of its own. One that was read keeps all of the
+/// buffer that its head was read into, which is much for a socket that is idle.
+pub(crate) fn own(uri: &Uri) -> Uri {
+    uri.to_string().try_into().unwrap_or_else(|_| uri.clone())
 }
 
 /// The first of what is spoken that the client offers.

@@ -14,6 +14,7 @@ use super::places::{Cause, Place};
 use super::space::Space;
 use super::{Browsers, Shared};
 use crate::name::Name;
+use crate::upgrade::own;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, Uri};
@@ -240,7 +241,7 @@ fn kept<B>(request: Request<B>, place: &Arc<Place>) -> Request<B> {
     let content_type: Option<HeaderValue> = parts.headers.remove(CONTENT_TYPE);
     let mut request = Request::new(body);
     *request.method_mut() = parts.method;
-    *request.uri_mut() = parts.uri;
+    *request.uri_mut() = own(&parts.uri);
     if let Some(content_type) = content_type {
         request.headers_mut().insert(CONTENT_TYPE, content_type);
     }

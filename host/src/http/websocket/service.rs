@@ -19,7 +19,7 @@ use crate::route::Pattern;
 use crate::sockets::{Closing, Message, Outlet, Owner, Payload, Present, SocketId};
 use crate::traffic::Asked;
 use crate::travel;
-use crate::upgrade::choose_protocol;
+use crate::upgrade::{choose_protocol, own};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -118,7 +118,7 @@ fn find<B>(front: &Arc<Front>, request: &Request<B>, context: &CallContext) -> O
         }
         None => {
             let (target, params) = live.resolve(&Method::GET, path, &asked).ok()?;
-            (target, params, request.uri().clone())
+            (target, params, own(request.uri()))
         }
     };
     let Place::WebSocket(index) = target.place else { return None };
