@@ -26,7 +26,7 @@ use crate::limits::HostLimits;
 use crate::live::Live;
 use crate::name::Name;
 use crate::publish::Snapshots;
-use crate::sockets::{Closing, Outlet, Owner, Present, Sockets};
+use crate::sockets::{Closing, Outlet, Owner, Present, Sockets, code};
 use crate::subject::Subscription;
 use crate::upgrade::Origins;
 use http::Request;
@@ -249,7 +249,7 @@ impl Browsers {
         self.shared.is_closing.store(true, Ordering::Relaxed);
         let spaces = self.reached(None);
         for space in &spaces {
-            space.close_for_good(&Closing::new(GOING_AWAY, "the host is stopping"));
+            space.close_for_good(&Closing::new(code::AWAY, "the host is stopping"));
         }
         self.shared.socketio.close().await;
     }
@@ -275,10 +275,6 @@ impl Browsers {
     }
 }
 
-/// The host is stopping: RFC 6455, section 7.4.1.
-const GOING_AWAY: u16 = 1001;
-/// It is sent more than it takes: "try again later" of the registry of codes.
-const TOO_SLOW: u16 = 1013;
 /// Nobody is in the namespace: of those that anybody may use, and like 404.
 const NAMESPACE_GONE: u16 = 4404;
 
@@ -286,8 +282,8 @@ impl Cause {
     /// What it means that a socket is closed so.
     pub(crate) fn of(closing: &Closing) -> Self {
         match closing.code {
-            GOING_AWAY => Self::Stopping,
-            TOO_SLOW => Self::Slow,
+            code::AWAY => Self::Stopping,
+            code::TRY_LATER => Self::Slow,
             NAMESPACE_GONE => Self::Namespace,
             1000 | 3000..=4999 => Self::Service,
             _ => Self::Left,

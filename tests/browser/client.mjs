@@ -2,7 +2,7 @@
 // each in the namespace of its name: client.mjs URL
 
 import { strict as assert } from "node:assert";
-import { acknowledged, checkFault, connected, heard, io, say, script, told, until, within }
+import { QUICK, acknowledged, checkFault, comesBack, connected, heard, io, say, script, until }
   from "./kit.mjs";
 
 async function checkCalls(socket) {
@@ -123,16 +123,8 @@ async function checkNamespaces(url) {
 }
 
 async function checkComesBack(url) {
-  const options = { reconnectionDelay: 50, reconnectionDelayMax: 200 };
-  const socket = await connected(`${url}/shop`, options);
-  const left = heard(socket, "disconnect");
-  // A session that is lost within its upgrade is noticed by its pings alone.
-  await until("the upgrade", () => socket.io.engine.transport.name === "websocket");
-  say("connected");
-  await left;
-  const again = new Promise((go) => socket.once("connect", go));
-  await told("restarted");
-  await within("the client to come back", again);
+  const socket = await connected(`${url}/shop`, QUICK);
+  await comesBack(socket);
   assert.deepEqual(await socket.emitWithAck("shop.add", { a: 1, b: 1 }), { sum: 2 });
   socket.close();
 }

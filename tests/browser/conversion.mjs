@@ -2,16 +2,7 @@
 
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
-import { browse, open, script, shows } from "./kit.mjs";
-
-async function changeRate(url, rate) {
-  const response = await fetch(`${url}/arbitration/usd/eur`, {
-    method: "PUT",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ rate }),
-  });
-  assert.equal(response.status, 200);
-}
+import { browse, changeRate, open, script, shows } from "./kit.mjs";
 
 async function checkSeesRatesLive(browser, url, folder) {
   const pages = [await open(browser, `${url}/conversion`), await open(browser, `${url}/conversion`)];
@@ -21,7 +12,7 @@ async function checkSeesRatesLive(browser, url, folder) {
     await page.click("button");
     await shows(page, "#result", "100 usd is 91.00 eur");
   }
-  await changeRate(url, 0.95);
+  await changeRate(url, "usd/eur", 0.95);
   for (const { page } of pages) {
     await shows(page, "#result", "100 usd is 95.00 eur");
     await shows(page, "tr[data-pair='usd.eur']", "0.95");

@@ -87,6 +87,31 @@ export async function connected(url, options = {}) {
   return socket;
 }
 
+/// Options of a client that is back soon.
+export const QUICK = { reconnectionDelay: 50, reconnectionDelayMax: 200 };
+
+/// Has the test restart the host, and waits until the socket is connected again.
+export async function comesBack(socket) {
+  const left = heard(socket, "disconnect");
+  // A session that is lost within its upgrade is noticed by its pings alone.
+  await until("the upgrade", () => socket.io.engine.transport.name === "websocket");
+  say("connected");
+  await left;
+  const again = new Promise((go) => socket.once("connect", go));
+  await told("restarted");
+  await within("the client to come back", again);
+}
+
+/// A rate of the example `arbitration` becomes another.
+export async function changeRate(url, pair, rate) {
+  const response = await fetch(`${url}/arbitration/${pair}`, {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ rate }),
+  });
+  assert.equal(response.status, 200);
+}
+
 /// A fault as every caller gets it.
 export function checkFault(answer, code, fault) {
   assert.equal(typeof answer.error, "string");

@@ -13,12 +13,23 @@ async fn the_stock_client_calls_hears_and_comes_back() {
     let shop = "namespace = \"shop\"\nexpose = [\"shop.*\", \"events:rates.>\"]";
     let calc = "namespace = \"calc\"\nexpose = [\"calc.*\"]";
     let folder = Folder::of(&["shop", "calc"]).with("shop.toml", shop).with("calc.toml", calc);
-    let host = Launch::over(folder).listen(OWN).start().await;
+    run_client("client.mjs", folder).await;
+}
+
+#[tokio::test]
+async fn the_stock_client_uses_the_example() {
+    let folder = Folder::of(&["arbitration", "conversion"]);
+    run_client("example.mjs", folder.deployed("arbitration").deployed("conversion")).await;
+}
+
+/// Runs a client that wants the host restarted at the same address.
+async fn run_client(script: &str, folder: Folder) {
+    let host = Launch::over(folder).listen(OWN).own_state().start().await;
     let address = host.services;
-    let mut client = Script::start("client.mjs", &[&format!("http://{address}")]);
+    let mut client = Script::start(script, &[&format!("http://{address}")]);
     client.says("connected").await;
     let folder = host.stopped().await;
-    let host = Launch::over(folder).listen(address).start().await;
+    let host = Launch::over(folder).listen(address).own_state().start().await;
     client.tell("restarted").await;
     client.ended().await;
     host.stop().await;

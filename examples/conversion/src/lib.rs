@@ -41,11 +41,18 @@ mod conversion {
         Ok(())
     }
 
-    /// A rate has changed.
+    /// A rate has changed. Who watches it is told once it is used.
     #[on("rates.*.*")]
     async fn updated(Json(rate): Json<Rate>) -> Result<(), Fault> {
         let key = format!("{}.{}", rate.from, rate.to);
-        Bucket::own().set(&key, Json(rate.rate)).await.map(drop)
+        Bucket::own().set(&key, Json(rate.rate)).await?;
+        room(key).emit("rate", &rate).map(drop)
+    }
+
+    /// The browser that asks is told of this rate by the event `rate`.
+    #[post("/watch/{from}/{to}")]
+    async fn watch(Path((from, to)): Path<(String, String)>, socket: Socket) -> Result<(), Fault> {
+        socket.join(&format!("{from}.{to}"))
     }
 
     /// Converts an amount of one currency into another.
@@ -116,7 +123,7 @@ fn content_type(name: &str) -> &'static str {
 mod tests {
     use std::{cell::Cell, rc::Rc};
 
-    use picolet_sdk::testing::{answer, block_on, call, hear, request};
+    use picolet_sdk::testing::{Sent, answer, block_on, call, hear, request, sent};
 
     use super::{conversion::Service, *};
 
@@ -153,6 +160,22 @@ mod tests {
         assert_eq!(hear::<Service>("rates.usd.eur", Json(usd_in_eur(0.75))), Ok(1));
         assert_eq!(convert("4"), Ok(r#"{"amount":4.0,"rate":0.75,"result":3.0}"#.into()));
         assert_eq!(convert("much").unwrap_err().name(), "bad-parameter");
+    }
+
+    #[test]
+    fn who_watches_a_rate_is_told_of_it_alone() {
+        let watch = request("POST", "/conversion/watch/usd/eur")
+            .param("from", "usd")
+            .param("to", "eur")
+            .socket("ann")
+            .build();
+        call::<Service>("watch", watch).unwrap();
+        let other = Rate { from: "eur".into(), ..usd_in_eur(2.0) };
+        for rate in [other, usd_in_eur(0.5)] {
+            hear::<Service>(&format!("rates.{}.{}", rate.from, rate.to), Json(rate)).unwrap();
+        }
+        let message = Message::json(&usd_in_eur(0.5)).unwrap().named("rate");
+        assert_eq!(sent(), [Sent { to: "ann".into(), message }]);
     }
 
     #[test]

@@ -71,14 +71,19 @@ pub(crate) struct MethodArgs {
     pub(crate) idempotent: bool,
 }
 
+/// The pattern that arguments begin with.
+pub(crate) fn pattern_first(input: ParseStream<'_>) -> Result<(Pattern, Span)> {
+    let Ok(literal) = input.parse::<LitStr>() else {
+        let text = "the pattern comes first: `(\"/path/{parameter}\")`, or `(\"\")` for the root \
+                    itself";
+        return Err(input.error(text));
+    };
+    Ok((Pattern::check(&literal)?, literal.span()))
+}
+
 impl Parse for MethodArgs {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let Ok(literal) = input.parse::<LitStr>() else {
-            let text = "the pattern comes first: `(\"/path/{parameter}\")`, or `(\"\")` for the \
-                        root itself";
-            return Err(input.error(text));
-        };
-        let (pattern, pattern_span) = (Pattern::check(&literal)?, literal.span());
+        let (pattern, pattern_span) = pattern_first(input)?;
         let mut args = Self { pattern, pattern_span, name: None, idempotent: false };
         comma(input)?;
         while !input.is_empty() {

@@ -8,7 +8,7 @@ use syn::{
 };
 
 use crate::{
-    args::{check_name, comma, twice},
+    args::{check_name, comma, pattern_first, twice},
     method::{answer_span, argument_types, check_path, check_signature, doc, given},
     pattern::Pattern,
 };
@@ -35,12 +35,7 @@ pub(crate) struct WebSocketArgs {
 
 impl Parse for WebSocketArgs {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let Ok(literal) = input.parse::<LitStr>() else {
-            let text = "the pattern comes first: `(\"/path/{parameter}\")`, or `(\"\")` for the \
-                        root itself";
-            return Err(input.error(text));
-        };
-        let (pattern, pattern_span) = (Pattern::check(&literal)?, literal.span());
+        let (pattern, pattern_span) = pattern_first(input)?;
         comma(input)?;
         let (mut name, mut protocols) = (None, None);
         while !input.is_empty() {

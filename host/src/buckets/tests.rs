@@ -145,6 +145,27 @@ async fn buckets_and_all_of_them_together_are_bounded() {
 }
 
 #[tokio::test]
+async fn of_ten_thousand_buckets_none_is_lost_and_one_more_is_refused() {
+    const COUNT: usize = 10_000;
+    let folder = TempDir::new().unwrap();
+    let bounds = StateBounds { buckets_max: COUNT, ..BOUNDS };
+    let buckets = Buckets::open(folder.path(), bounds).unwrap();
+    let set = async |number: usize| {
+        let change = Change::Write(vec![(key("k"), value(&number.to_string()))]);
+        buckets.change(bucket(&format!("b{number}")), BYTES_MAX, change).await
+    };
+    let written = futures::future::join_all((0..COUNT).map(set)).await;
+    assert!(written.iter().all(|written| matches!(written, Ok(Changed::Written(_)))));
+    assert_eq!(set(COUNT).await, Err(StateError::TooManyBuckets { max: COUNT }));
+    assert!(set(7).await.is_ok(), "those that are there may change");
+    assert_eq!(buckets.counts().buckets, COUNT);
+    for number in 0..COUNT {
+        let found = buckets.get(&bucket(&format!("b{number}")), "k").unwrap();
+        assert_eq!(found.map(|found| found.value), Some(number.to_string().into_bytes()));
+    }
+}
+
+#[tokio::test]
 async fn a_disk_that_is_nearly_full_takes_what_makes_state_smaller() {
     let folder = TempDir::new().unwrap();
     let buckets = open(&folder);

@@ -20,10 +20,9 @@ use super::Front;
 use super::accept::Place;
 use super::clock::Clocked;
 use super::respond::{self, Respond};
-use crate::fault::Fault;
 use crate::limits::HostLimits;
 use crate::sockets::{Closing, Payload, code};
-use crate::upgrade::{self, Handshake};
+use crate::upgrade::Handshake;
 use ::http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL};
 use ::http::{HeaderMap, HeaderValue, Request, Response};
 use bytes::Bytes;
@@ -111,11 +110,6 @@ impl Ended {
     fn shutdown() -> Self {
         Self::new(Cause::Shutdown, code::AWAY, "the host is stopping")
     }
-}
-
-/// What a handshake asks for, judged.
-pub(super) fn handshake<B>(request: &Request<B>) -> Result<Handshake, Fault> {
-    upgrade::judge(request)
 }
 
 /// Answers 101 and has a task of the front's crew carry the socket to its end.

@@ -9,7 +9,7 @@ use crate::fault::{BrowserFault, Fault};
 use crate::http::Front;
 use crate::http::respond::Respond;
 use crate::http::websocket::{self, Agreed, Attendant, Bounds, Outbox};
-use crate::sockets::{Closing, Message, Outlet, Payload, Present, SocketId};
+use crate::sockets::{Closing, Message, Outlet, Payload, Present, SocketId, code};
 use crate::subject::{SubjectPattern, Subscription};
 use crate::upgrade;
 use futures::FutureExt;
@@ -23,8 +23,6 @@ use tokio::sync::Notify;
 
 /// Subjects that one browser may hear.
 const SUBSCRIPTIONS_MAX: usize = 64;
-/// "Try again later", of the registry of codes of RFC 6455.
-const TOO_SLOW: u16 = 1013;
 
 /// A browser at the other end.
 struct Line {
@@ -102,7 +100,7 @@ impl Attendant for Browser {
     fn closed(self: Box<Self>, closing: Closing) -> BoxFuture<'static, ()> {
         // What the host closed has its cause already, but for these.
         let cause = match closing.code {
-            TOO_SLOW => Cause::Slow,
+            code::TRY_LATER => Cause::Slow,
             _ if self.crew.is_disbanding() => Cause::Stopping,
             _ => Cause::Left,
         };
@@ -193,7 +191,7 @@ async fn tell(line: Arc<Line>, feed: Arc<Feed>, gone: Arc<Notify>, mut stop: Sto
         };
         if 0 < feed.dropped() {
             let reason = "too slow for what is published";
-            return Outlet::close(&*line, Closing { code: TOO_SLOW, reason: reason.to_owned() });
+            return Outlet::close(&*line, Closing::new(code::TRY_LATER, reason));
         }
         // It may show less than when the browser subscribed.
         if line.space.may_be_told(&heard.event.news.subject) {

@@ -5,7 +5,7 @@
 //! end, and what comes meanwhile goes to the new one.
 
 use super::pace::pause;
-use super::{Agreed, Attendant, Bounds, Ended, Outbox, Tally, code, handshake, upgrade};
+use super::{Agreed, Attendant, Bounds, Ended, Outbox, Tally, code, upgrade};
 use crate::block::Params;
 use crate::call::{Call, CallBody, CallContext, CallHead, Entrance, Properties};
 use crate::declaration::{Place, WebSocket};
@@ -19,7 +19,7 @@ use crate::route::Pattern;
 use crate::sockets::{Closing, Message, Outlet, Owner, Payload, Present, SocketId};
 use crate::traffic::Asked;
 use crate::travel;
-use crate::upgrade::{choose_protocol, own};
+use crate::upgrade::{choose_protocol, judge, own};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -146,7 +146,7 @@ async fn try_open(
     found: Found,
     context: CallContext,
 ) -> Result<Response<Respond>, Fault> {
-    let handshake = handshake(&request)?;
+    let handshake = judge(&request)?;
     front.origins.judge(&request)?;
     let Found { session, protocols, target } = found;
     let protocol = choose_protocol(&protocols, &handshake.protocols).map(str::to_owned);
