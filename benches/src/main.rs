@@ -21,6 +21,7 @@ mod down;
 mod endpoint;
 mod figures;
 mod files;
+mod gateway;
 #[path = "../../tests/it/kit/hand_made.rs"]
 mod hand_made;
 mod hop;
@@ -44,6 +45,7 @@ mod soak;
 mod sockets;
 mod spawned;
 mod swap;
+mod telemetry;
 mod throughput;
 mod timeouts;
 
@@ -54,7 +56,8 @@ use std::process::ExitCode;
 pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 const ALL: &str = "throughput, wrk, serve, hop, hops, swap, routes, density, hostile, killed, \
-                   down, timeouts, leave, calls, bus, kept, outbound, sockets, soak";
+                   down, timeouts, leave, calls, bus, kept, outbound, sockets, gateway, \
+                   telemetry, soak";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -94,6 +97,8 @@ fn run(name: &str) -> Measured {
         "kept" => kept::measure(&kept::Plan::FULL)?,
         "outbound" => outbound::measure(&outbound::Plan::FULL)?,
         "sockets" => sockets::measure(&sockets::Plan::FULL)?,
+        "gateway" => gateway::measure(&gateway::Plan::FULL)?,
+        "telemetry" => telemetry::measure(&telemetry::Plan::FULL)?,
         "soak" => soak::measure(&soak::Plan::FULL)?,
         _ => return Err(format!("there is none; {ALL}").into()),
     };

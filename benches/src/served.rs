@@ -17,11 +17,21 @@ pub(crate) struct Served {
 
 /// Starts a host over these modules and waits until it is ready.
 pub(crate) fn serve(runtime: &Runtime, modules: &[(&str, &str)]) -> Measured<Served> {
+    serve_with(runtime, modules, "")
+}
+
+/// The same with these settings.
+pub(crate) fn serve_with(
+    runtime: &Runtime,
+    modules: &[(&str, &str)],
+    settings: &str,
+) -> Measured<Served> {
     let folder = TempDir::new()?;
     for (name, manifest) in modules {
         put(folder.path(), name, &guest(name)?, manifest)?;
     }
     let mut keys = Keys::default();
+    keys.add_toml(settings, "bench");
     for key in ["listen", "admin"] {
         keys.add(key, Value::from("127.0.0.1:0"), "bench");
     }

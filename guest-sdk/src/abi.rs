@@ -14,6 +14,8 @@ pub(crate) use self::outbound::fetch;
 
 use std::{marker::PhantomData, pin::Pin};
 
+#[cfg(feature = "schemas")]
+use self::bindings::described::exports::picolet::service::schemas as told;
 use self::bindings::{
     exports::picolet::service::service as exported,
     listener::exports::picolet::service::events,
@@ -102,6 +104,31 @@ impl<S: Starter> start::Guest for Adapter<S> {
 impl<S: Stopper> stop::Guest for Adapter<S> {
     async fn stop(event: wit::Request) -> Result<(), wit::Fault> {
         S::stop(&mut entered(event)).await.map_err(Into::into)
+    }
+}
+
+#[cfg(feature = "schemas")]
+impl<S: crate::schemas::Described> told::Guest for Adapter<S> {
+    fn schemas() -> Vec<told::Shape> {
+        S::shapes().into_iter().map(Into::into).collect()
+    }
+}
+
+#[cfg(feature = "schemas")]
+impl From<crate::schemas::Shape> for told::Shape {
+    fn from(shape: crate::schemas::Shape) -> Self {
+        use crate::schemas::Part;
+        Self {
+            method: shape.method,
+            part: match shape.part {
+                Part::Path => told::Part::Path,
+                Part::Query => told::Part::Query,
+                Part::Body => told::Part::Body,
+                Part::Answer => told::Part::Answer,
+            },
+            content_type: shape.content_type.into(),
+            schema: shape.schema,
+        }
     }
 }
 

@@ -51,6 +51,8 @@ mod lifecycle;
 mod payload;
 mod request;
 mod response;
+#[cfg(feature = "schemas")]
+mod schemas;
 mod service;
 mod session;
 mod sleep;
@@ -115,6 +117,8 @@ pub mod prelude {
         directory_changes, every, everyone, fetch, get, join_all, on, patch, post, publish, put,
         room, secret, service, sleep, socket, start, stop, try_join_all, websocket,
     };
+    #[cfg(feature = "schemas")]
+    pub use schemars::JsonSchema;
 }
 
 /// What the macros expand to; nothing here is for anyone else.
@@ -122,6 +126,10 @@ pub mod prelude {
 pub mod __private {
     #[cfg(target_family = "wasm")]
     pub use crate::abi;
+    #[cfg(feature = "schemas")]
+    pub use crate::schemas::{
+        Described, Known, Part, Shape, Shapes, Taken, Told, Unknown, keep_described,
+    };
     pub use crate::{
         Call, Client, Fault, FromRequest, Request, Response,
         service::{
@@ -132,6 +140,22 @@ pub mod __private {
             no_such_websocket, one_takes_the_body, proceed, put, respond, told,
         },
     };
+}
+
+/// Keeps what tells the schemas of a service.
+#[cfg(feature = "schemas")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schemas {
+    ($($items:tt)*) => { $($items)* };
+}
+
+/// Leaves it out.
+#[cfg(not(feature = "schemas"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schemas {
+    ($($items:tt)*) => {};
 }
 
 /// Exports a service, or what it does beside in the world of this name, where

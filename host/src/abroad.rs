@@ -13,7 +13,7 @@ mod tls;
 
 pub(crate) use body::{ForeignBody, OutBody, begun, out_body};
 pub(crate) use tally::Outcome;
-pub(crate) use tls::RootsError;
+pub(crate) use tls::{RootsError, config as tls_config};
 
 use crate::fault::{Fault, chain};
 use crate::origin::Origin;

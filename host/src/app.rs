@@ -3,28 +3,25 @@
 //! Three steps, three types: settings, a built host with its sockets bound and
 //! nothing running, a run that ends with a report.
 
+mod admin_side;
 mod run;
+mod wire;
 
 use crate::abroad::Abroad;
-use crate::admin::{Admin, Watches};
-use crate::browsers::{Browsers, Footing};
+use crate::admin::Admin;
 use crate::buckets::{Buckets, StateBounds};
 use crate::bus::{Bus, LocalBus};
-use crate::client::Client;
 use crate::cores::Cores;
 use crate::crew::{Crew, Report};
-use crate::engine::{Cache, Compiler, Engine, Slots};
-use crate::hearing::Hearing;
-use crate::http::{Front, Ground, bind};
-use crate::live::Live;
-use crate::loader::{Desk, Loader, Past, Tools};
+use crate::engine::{Cache, Compiler, Engine};
+use crate::http::{Front, bind};
+use crate::loader::{Loader, Past};
+use crate::otlp::Exporter;
 use crate::outbound::Outbound;
-use crate::publish::{Snapshots, published};
-use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::sockets::Sockets;
 use crate::telemetry::Announcer;
-use crate::timing::Timing;
+use crate::traces::Traces;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -41,6 +38,8 @@ pub struct Host {
     front: Arc<Front>,
     admin: Admin,
     loader: Loader,
+    /// None where spans are sent to nobody.
+    exporter: Option<Exporter>,
     crews: Crews,
     announcer: Announcer,
 }
@@ -67,6 +66,9 @@ struct Ready {
     bus: Arc<dyn Bus>,
     sockets: Sockets,
     domain: String,
+    outbound: Outbound,
+    traces: Traces,
+    exporter: Option<Exporter>,
 }
 
 /// Why a host cannot be built.
@@ -92,9 +94,17 @@ impl Host {
     /// Binds the sockets and wires the parts. `program` is the binary that
     /// becomes the compiler.
     pub async fn build(settings: Settings, program: PathBuf) -> Result<Self, BuildError> {
+        Self::build_saying(settings, program, Announcer::stderr()).await
+    }
+
+    /// The same, with its state lines going elsewhere.
+    pub(crate) async fn build_saying(
+        settings: Settings,
+        program: PathBuf,
+        announcer: Announcer,
+    ) -> Result<Self, BuildError> {
         raise_file_limit();
         check_folder(&settings)?;
-        let announcer = Announcer::stderr();
         let (listeners, admin_listener) = bind_all(&settings, &announcer)?;
         let (engine, past) = open_engine(&settings, program)?;
         let buckets = open_buckets(&settings)?;
@@ -103,72 +113,23 @@ impl Host {
         let domain = domain(&settings, &listeners);
         let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
         let sockets = Sockets::new(settings.limits.websockets_max);
-        let ready = Ready { announcer, engine, past, buckets, abroad, cores, bus, sockets, domain };
-        Ok(Self::wire(settings, ready, listeners, admin_listener))
-    }
-
-    fn wire(
-        settings: Settings,
-        ready: Ready,
-        listeners: Vec<TcpListener>,
-        admin_listener: TcpListener,
-    ) -> Self {
-        let Ready { announcer, engine, past, buckets, abroad, cores, bus, sockets, domain } = ready;
-        let (limits, crews) = (settings.limits, Crews::default());
-        let (crew, outbound) = (crews.inner.clone(), Outbound::default());
-        let registry = Registry::new(settings.leases, limits.records_max, outbound.clone());
-        let (publisher, live) = published(Live::default());
-        let locals = Box::new(live.clone());
-        let client = Client::new(locals, registry.clone(), outbound, limits, settings.balance);
-        let hearing = Hearing::new(bus.clone(), live.clone(), crew.clone(), cores.clone());
-        let timing = Timing::new(live.clone(), crew.clone(), cores.clone());
-        let browsers = open_browsers(&settings, &bus, &live, &crew, sockets.clone());
-        let ground = Ground {
-            live: live.clone(),
-            registry: registry.clone(),
-            client: client.clone(),
-            browsers: browsers.clone(),
-            crew: crew.clone(),
-            cores,
-            sockets: sockets.clone(),
-            origins: settings.origins.clone(),
-        };
-        let front = Front::new(ground, limits);
-        let tools = Tools {
+        let outbound = Outbound::default();
+        let (traces, exporter) = open_traces(&settings, &outbound);
+        let ready = Ready {
+            announcer,
             engine,
             past,
-            slots: Slots::new(limits.instances_max),
-            live: publisher,
-            registry: registry.clone(),
-            neighbours: Arc::new(client.clone()),
-            bus: bus.clone(),
-            buckets: buckets.clone(),
-            abroad: abroad.clone(),
-            sockets,
-            hearing: hearing.clone(),
-            timing: timing.clone(),
-            browsers,
-            crew,
-            announcer: announcer.clone(),
-            domain,
-        };
-        let (loader, desk): (Loader, Desk) = Loader::new(&settings, tools);
-        let admin = Admin {
-            registry,
-            live,
-            desk,
-            client,
-            front: front.clone(),
-            ids: Arc::default(),
-            watches: Watches::default(),
-            bus,
-            hearing,
-            timing,
             buckets,
             abroad,
-            event_bytes_max: limits.event_bytes_max,
+            cores,
+            bus,
+            sockets,
+            domain,
+            outbound,
+            traces,
+            exporter,
         };
-        Self { settings, listeners, admin_listener, front, admin, loader, crews, announcer }
+        Ok(Self::wire(settings, ready, listeners, admin_listener))
     }
 
     /// The first address of services, and that of the admin side.
@@ -176,6 +137,11 @@ impl Host {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let address = |listener: &TcpListener| listener.local_addr().unwrap_or(unknown);
         (self.listeners.first().map_or(unknown, address), address(&self.admin_listener))
+    }
+
+    /// Resolves once everything that was there at the start is served or refused.
+    pub fn ready(&self) -> impl Future<Output = ()> + use<> {
+        self.admin.desk.clone().ready()
     }
 
     /// Serves until `stop` resolves, then drains: says that it goes down, stops
@@ -219,19 +185,6 @@ fn open_engine(
     Ok((Arc::new(engine), Arc::new(past.map_err(no_state)?)))
 }
 
-/// The way in of browsers.
-fn open_browsers(
-    settings: &Settings,
-    bus: &Arc<dyn Bus>,
-    live: &Snapshots<Live>,
-    crew: &Crew,
-    sockets: Sockets,
-) -> Browsers {
-    let (bus, live, crew) = (bus.clone(), live.clone(), crew.clone());
-    let origins = settings.origins.clone();
-    Browsers::new(Footing { bus, live, sockets, origins, crew }, settings.limits)
-}
-
 /// What services keep.
 fn open_buckets(settings: &Settings) -> Result<Buckets, BuildError> {
     let (limits, folder) = (&settings.limits, &settings.state);
@@ -249,6 +202,16 @@ fn open_abroad(settings: &Settings, admin: &TcpListener) -> Result<Abroad, Build
     let closed = [admin.local_addr().unwrap_or(settings.admin)];
     Abroad::new(&closed, settings.outbound_roots.as_deref())
         .map_err(|error| BuildError::Roots { reason: error.to_string() })
+}
+
+/// Where traces are kept, and who sends them where they are wanted.
+fn open_traces(settings: &Settings, outbound: &Outbound) -> (Traces, Option<Exporter>) {
+    let (traces, segments) = Traces::new(&settings.traces);
+    let exporter = segments.zip(settings.traces.otlp.clone()).map(|(segments, to)| {
+        let (node, outbound) = (settings.node.clone(), outbound.clone());
+        Exporter { to, node, traces: traces.clone(), outbound, segments }
+    });
+    (traces, exporter)
 }
 
 /// Threads that serve, as many as the host may use unless it is told.

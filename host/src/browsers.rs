@@ -21,6 +21,7 @@ pub(crate) use wire::{Said, Wish, answered, failed, noted, sent};
 use crate::bus::{Bus, EventId, EventQuery, EventQueryError, Feed, FeedBounds, Told};
 use crate::call::RequestIds;
 use crate::crew::Crew;
+use crate::edges::Edges;
 use crate::fault::{BrowserFault, Fault};
 use crate::limits::HostLimits;
 use crate::live::Live;
@@ -50,6 +51,7 @@ struct Shared {
     sockets: Sockets,
     origins: Origins,
     crew: Crew,
+    edges: Arc<Edges>,
     limits: HostLimits,
     ids: RequestIds,
     places: Arc<Places>,
@@ -68,6 +70,8 @@ pub(crate) struct Footing {
     pub(crate) sockets: Sockets,
     pub(crate) origins: Origins,
     pub(crate) crew: Crew,
+    /// Where their calls are counted.
+    pub(crate) edges: Arc<Edges>,
 }
 
 /// Browsers in figures.
@@ -83,7 +87,7 @@ pub(crate) struct BrowserCounts {
 impl Browsers {
     /// Nobody is let in before [`open`](Self::open).
     pub(crate) fn new(footing: Footing, limits: HostLimits) -> Self {
-        let Footing { bus, live, sockets, origins, crew } = footing;
+        let Footing { bus, live, sockets, origins, crew, edges } = footing;
         let places = Places::new(
             limits.browsers_max,
             limits.browsers_per_address_max,
@@ -97,6 +101,7 @@ impl Browsers {
                 sockets,
                 origins,
                 crew,
+                edges,
                 limits,
                 ids: RequestIds::default(),
                 places,

@@ -5,16 +5,25 @@ mod directory;
 mod properties;
 mod request_id;
 mod socket_id;
+mod span;
+mod trace;
+mod whole;
 
 pub(crate) use chain::Chain;
 pub(crate) use directory::{DirectoryEntry, EndpointEvent, EndpointState, Fares};
 pub(crate) use properties::Properties;
-pub(crate) use request_id::{RequestId, RequestIds, Trace};
+pub(crate) use request_id::{RequestId, RequestIds};
 pub(crate) use socket_id::SocketId;
+pub(crate) use span::{
+    Callee, Calling, Deed, End, GUEST, INSTANCE, QUEUE, Reach, Serving, Span, Trail,
+};
+pub(crate) use trace::{SpanId, Trace, TraceId};
 
 use crate::block::Params;
+use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::name::Name;
+use crate::route::Verb;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -105,6 +114,9 @@ pub(crate) struct CallContext {
     pub properties: Properties,
     /// The socket that it came by. Calls made from this one came by none.
     pub socket: Option<SocketId>,
+    /// Where the spans of the request are gathered; none before its first one,
+    /// and where no traces are kept.
+    pub trail: Option<Trail>,
 }
 
 /// A method that waits for the call it made.
@@ -112,6 +124,10 @@ pub(crate) struct CallContext {
 pub(crate) struct Hop {
     pub service: Name,
     pub method: Name,
+    /// Of which revision.
+    pub revision: Digest,
+    /// How a method is asked for by HTTP: its verb, and its whole pattern.
+    pub route: Option<(Verb, String)>,
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): spreads a counter over all 64 bits.
@@ -141,6 +157,7 @@ impl CallContext {
             events_before: 0,
             properties: Properties::default(),
             socket: None,
+            trail: None,
         }
     }
 }

@@ -4,16 +4,28 @@
 //! codes: 0 done, 1 failed, 2 wrong usage or settings.
 
 mod args;
+mod build;
+mod deploy;
+mod dev;
 mod events;
 mod inspect;
+mod link;
+mod logs;
 mod new;
+mod project;
+mod records;
 mod remote;
 mod serve;
+mod shell;
+mod supervisor;
+mod table;
+mod top;
+mod traces;
 
 use crate::engine::{Tier, worker_main};
 use args::{Arguments, Command};
 use clap::Parser;
-use std::io::Write;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Why a command failed. It is printed and gives the exit code.
@@ -38,14 +50,26 @@ pub fn run() -> ExitCode {
     let outcome = match arguments.command {
         Command::Serve(serve) => serve::serve(serve),
         Command::New(new) => new::new(&new),
+        Command::Build(args) => build::build(&args),
+        Command::Dev(args) => dev::dev(args),
         Command::Inspect(inspect) => inspect::inspect(&inspect),
         Command::Services(command) => remote::services(&command),
+        Command::Top(command) => top::top(&command),
         Command::Service(command) => remote::service(&command),
         Command::Rollback(command) => remote::rollback(&command),
+        Command::Deploy(command) => deploy::deploy(&command),
+        Command::Remove(command) => deploy::remove(&command),
+        Command::Restart(command) => deploy::restart(&command),
+        Command::Register(command) => records::register(&command),
+        Command::Unregister(command) => records::unregister(&command),
         Command::Call(command) => remote::call(&command),
         Command::Publish(command) => events::publish(&command),
         Command::Subscribe(command) => events::subscribe(&command),
+        Command::Logs(command) => logs::logs(&command),
+        Command::Traces(command) => traces::traces(&command),
         Command::Health(command) => remote::health(&command),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
         Command::CompileWorker { mib_max, seconds_max, baseline } => {
             let tier = if baseline { Tier::Baseline } else { Tier::Optimized };
             return worker_main(mib_max, seconds_max, tier);
@@ -66,15 +90,48 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Prints a line of a result. A reader that has gone away ends the process
-/// quietly, as `cat` does.
+/// Prints a line of a result.
 pub(crate) fn print(line: &str) {
-    if writeln!(std::io::stdout().lock(), "{line}").is_err() {
-        std::process::exit(0);
+    write_out(format!("{line}\n").as_bytes());
+}
+
+/// Writes a part of a result. A reader that has gone away ends the process
+/// quietly, as `cat` does; any other failure is one of the command.
+fn write_out(bytes: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        if error.kind() == ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        complain(&format!("error: the result cannot be written: {error}"));
+        std::process::exit(1);
     }
 }
 
-fn complain(line: &str) {
+/// Tells whoever waits for the command how it goes.
+fn tell(line: &str) {
     // Without a standard error there is nobody to tell.
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
+
+/// The same about what went wrong.
+fn complain(line: &str) {
+    match line.strip_prefix("error: ") {
+        Some(text) if is_coloured(&std::io::stderr()) => {
+            tell(&format!("\x1b[1;31merror:\x1b[0m {text}"));
+        }
+        _ => tell(line),
+    }
+}
+
+/// Whether what is written there may have colours: a terminal, and nobody has
+/// said no.
+fn is_coloured(stream: &impl IsTerminal) -> bool {
+    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
+    stream.is_terminal() && !is_unwanted
+}
+
+#[cfg(test)]
+mod deployed;
+#[cfg(test)]
+mod documented;

@@ -10,6 +10,7 @@ mod line;
 mod options;
 mod remote;
 mod steps;
+mod traced;
 mod versions;
 
 pub(crate) use directory::EndpointWatch;
@@ -19,12 +20,14 @@ use crate::block::Params;
 use crate::call::{
     Answer, CallContext, DirectoryEntry, EndpointEvent, Hop, Neighbours, OutgoingCall,
 };
+use crate::edges::Edges;
 use crate::fault::Fault;
 use crate::limits::HostLimits;
 use crate::outbound::Outbound;
 use crate::pool::Service;
 use crate::record::{Record, Status};
 use crate::registry::Registry;
+use crate::traces::Traces;
 use course::Course;
 use fleets::Fleets;
 use futures::future::BoxFuture;
@@ -34,6 +37,7 @@ use http::{HeaderMap, Method};
 use line::Lines;
 use options::CallOptions;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Finds services of this host.
 pub(crate) trait Locals: Send + Sync {
@@ -61,21 +65,48 @@ struct Shared {
     registry: Arc<Registry>,
     fleets: Fleets,
     lines: Lines,
+    edges: Arc<Edges>,
     outbound: Outbound,
     limits: HostLimits,
+    traces: Traces,
+    tally: ClientTally,
+}
+
+/// What calls came to.
+#[derive(Debug, Default)]
+struct ClientTally {
+    calls: AtomicU64,
+    tries: AtomicU64,
+    faults: AtomicU64,
+}
+
+/// The same at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientCounts {
+    pub(crate) calls: u64,
+    /// Times that an endpoint was called.
+    pub(crate) tries: u64,
+    /// Calls that ended in a fault.
+    pub(crate) faults: u64,
+}
+
+/// What calls are made with.
+pub(crate) struct Means {
+    pub(crate) locals: Box<dyn Locals>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) outbound: Outbound,
+    pub(crate) traces: Traces,
 }
 
 impl Client {
     /// A client over what is live here and what the registry knows.
-    pub(crate) fn new(
-        locals: Box<dyn Locals>,
-        registry: Arc<Registry>,
-        outbound: Outbound,
-        limits: HostLimits,
-        balance: Strategy,
-    ) -> Self {
+    pub(crate) fn new(means: Means, limits: HostLimits, balance: Strategy) -> Self {
+        let Means { locals, registry, outbound, traces } = means;
         let (fleets, lines) = (Fleets::new(registry.clone(), balance), Lines::default());
-        Self { shared: Arc::new(Shared { locals, registry, fleets, lines, outbound, limits }) }
+        let (tally, edges) = (ClientTally::default(), Arc::default());
+        let shared =
+            Shared { locals, registry, fleets, lines, edges, outbound, limits, traces, tally };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Calls a service by name. `by` is the method that makes the call.
@@ -93,13 +124,28 @@ impl Client {
         }
         if let Some(trace) = &options.trace {
             context.request_id = context.request_id.under(trace.clone());
+            // What is gathered there belongs to another trace.
+            context.trail = None;
         }
         if let Some(properties) = &options.properties {
             context.properties = properties.clone();
         }
         self.check_depth(&context, &call)?;
         self.check_headers(&call.headers)?;
-        Course::new(&self.shared, &options, context, call).run().await
+        let outcome = Course::new(&self.shared, &options, context, call).run().await;
+        let tally = &self.shared.tally;
+        tally.calls.fetch_add(1, Relaxed);
+        if outcome.is_err() {
+            tally.faults.fetch_add(1, Relaxed);
+        }
+        outcome
+    }
+
+    /// What calls came to that have ended.
+    pub(crate) fn counts(&self) -> ClientCounts {
+        let ClientTally { calls, tries, faults } = &self.shared.tally;
+        let read = |count: &AtomicU64| count.load(Relaxed);
+        ClientCounts { calls: read(calls), tries: read(tries), faults: read(faults) }
     }
 
     fn check_depth(&self, context: &CallContext, call: &OutgoingCall) -> Result<(), Fault> {
@@ -134,6 +180,11 @@ impl Client {
             return Err(Fault::HeadTooLarge { message });
         }
         Ok(())
+    }
+
+    /// Who calls whom.
+    pub(crate) fn edges(&self) -> &Arc<Edges> {
+        &self.shared.edges
     }
 
     /// Calls that wait for an endpoint.

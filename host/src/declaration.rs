@@ -1,10 +1,14 @@
 //! What a module declares: told by the module, checked once, believed after.
 
 mod routes;
+mod schema;
+mod subscription;
 mod timer;
 mod websocket;
 
 pub(crate) use routes::{DeclaredRoute, Place};
+pub(crate) use schema::{Leads, Part, RawShape, SchemaError, Shape, each_reference, leads_to};
+pub(crate) use subscription::{RawSubscription, Subscribed};
 pub(crate) use timer::{RawSchedule, RawTimer, Timer, TimerError};
 pub(crate) use websocket::{RawWebSocket, WebSocket, WebSocketError};
 
@@ -14,10 +18,10 @@ use crate::manifest::Manifest;
 use crate::name::{Name, NameError};
 use crate::record::RecordMethod;
 use crate::route::{Pattern, PatternError, Verb, check_root, shape};
-use crate::subject::{SubjectError, SubjectPattern, Subscription};
+use crate::subject::{SubjectError, SubjectPattern};
 use semver::Version;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a module says it is, unchecked.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +35,7 @@ pub(crate) struct RawDeclaration {
     pub subscriptions: Vec<RawSubscription>,
     pub timers: Vec<RawTimer>,
     pub websockets: Vec<RawWebSocket>,
+    pub shapes: Vec<RawShape>,
     pub starts: bool,
     pub stops: bool,
 }
@@ -45,15 +50,6 @@ pub(crate) struct RawMethod {
     pub metadata: Vec<(String, String)>,
 }
 
-/// A subscription as a module describes it, unchecked.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RawSubscription {
-    pub name: String,
-    pub subject: String,
-    pub group: Option<String>,
-    pub description: String,
-}
-
 /// What a service is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Declaration {
@@ -66,20 +62,14 @@ pub(crate) struct Declaration {
     pub subscriptions: Vec<Subscribed>,
     pub timers: Vec<Timer>,
     pub websockets: Vec<WebSocket>,
+    /// Shapes of what methods take and answer, where they are known.
+    pub shapes: Arc<[Shape]>,
     /// What browsers reach of it.
     pub exposed: Exposed,
     /// Whether it has something to do before its first call.
     pub starts: bool,
     /// Whether it has something to do after its last call.
     pub stops: bool,
-}
-
-/// What a service wants to hear.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Subscribed {
-    pub name: Name,
-    pub to: Subscription,
-    pub description: String,
 }
 
 /// A named operation of a service.
@@ -132,6 +122,8 @@ pub(crate) enum DeclarationError {
     #[error(transparent)]
     WebSocket(#[from] WebSocketError),
     #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
     Expose(#[from] ExposeError),
     #[error("metadata is over {0} bytes")]
     MetadataTooLarge(usize),
@@ -159,11 +151,12 @@ impl Declaration {
             return Err(DeclarationError::TooManyMethods { count, max });
         }
         check_texts(&raw)?;
-        let subscriptions = subscribed(raw.subscriptions, manifest, max)?;
+        let subscriptions = subscription::check_all(raw.subscriptions, manifest, max)?;
         let timers = timer::check_all(raw.timers, max)?;
         let websockets = websocket::check_all(raw.websockets, max)?;
         let methods: Result<Vec<Method>, _> = raw.methods.into_iter().map(Method::check).collect();
         let methods = methods?;
+        let shapes = schema::check_all(raw.shapes, &methods)?;
         let exposed = exposed(manifest, &name, &methods)?;
         let declaration = Self {
             name,
@@ -175,6 +168,7 @@ impl Declaration {
             subscriptions,
             timers,
             websockets,
+            shapes,
             exposed,
             starts: raw.starts,
             stops: raw.stops,
@@ -226,6 +220,7 @@ impl Declaration {
             subscriptions: Vec::new(),
             timers: Vec::new(),
             websockets: Vec::new(),
+            shapes: Arc::default(),
             exposed,
             starts: false,
             stops: false,
@@ -294,51 +289,6 @@ impl Method {
             timeout_ms: self.fact("timeout-ms").and_then(|ms| ms.parse().ok()),
         }
     }
-}
-
-impl Subscribed {
-    fn check(raw: RawSubscription) -> Result<Self, DeclarationError> {
-        let name = Name::parse(&raw.name).map_err(|error| DeclarationError::SubscriptionName {
-            name: shorten(&raw.name),
-            error,
-        })?;
-        let pattern = SubjectPattern::parse(&raw.subject)
-            .map_err(|error| DeclarationError::SubscriptionSubject { name: name.clone(), error })?;
-        let group = |group: String| {
-            Name::parse(&group).map_err(|error| {
-                let (name, group) = (name.clone(), shorten(&group));
-                DeclarationError::SubscriptionGroup { name, group, error }
-            })
-        };
-        let group = raw.group.map(group).transpose()?;
-        Ok(Self { name, to: Subscription { pattern, group }, description: raw.description })
-    }
-}
-
-fn subscribed(
-    raw: Vec<RawSubscription>,
-    manifest: &Manifest,
-    max: usize,
-) -> Result<Vec<Subscribed>, DeclarationError> {
-    let count = raw.len();
-    if max < count {
-        return Err(DeclarationError::TooManySubscriptions { count, max });
-    }
-    let subscribed: Result<Vec<_>, _> = raw.into_iter().map(Subscribed::check).collect();
-    let subscribed = subscribed?;
-    let mut names: BTreeMap<&Subscription, &Name> = BTreeMap::new();
-    for Subscribed { name, to, .. } in &subscribed {
-        if !manifest.subscribe.iter().any(|granted| granted.includes(&to.pattern)) {
-            let (name, subject) = (name.clone(), to.pattern.clone());
-            return Err(DeclarationError::NotGranted { name, subject });
-        }
-        if let Some(other) = names.insert(to, name) {
-            let group = to.group.as_ref().map(|group| format!(" in the group {group}"));
-            let (other, name, group) = (other.clone(), name.clone(), group.unwrap_or_default());
-            return Err(DeclarationError::SubscriptionTwice(other, name, group));
-        }
-    }
-    Ok(subscribed)
 }
 
 /// What a manifest shows to browsers.

@@ -7,16 +7,37 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Digest([u8; 32]);
 
+/// A digest of parts that come bit by bit.
+#[derive(Default)]
+pub(crate) struct Digesting(Sha256);
+
+impl Digesting {
+    /// A part of so many bytes follows.
+    pub(crate) fn begin_part(&mut self, bytes: u64) {
+        self.0.update(bytes.to_le_bytes());
+    }
+
+    /// More of the part.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// That was all.
+    pub(crate) fn end(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 impl Digest {
     /// Digests several parts; a part's length counts, so that moving a byte
     /// from one to the next is a different digest.
     pub(crate) fn of(parts: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new();
+        let mut digesting = Digesting::default();
         for part in parts {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
+            digesting.begin_part(part.len() as u64);
+            digesting.add(part);
         }
-        Self(hash.finalize().into())
+        digesting.end()
     }
 
     /// Reads what [`Digest::hex`] writes.

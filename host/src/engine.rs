@@ -25,6 +25,7 @@ mod state;
 mod strain;
 mod stream;
 mod tier;
+mod usage;
 
 pub(crate) use bindings::{
     OpenBucket, atomics, batch, bus, client, configured, context, directory, kept, keyvalue,
@@ -44,6 +45,7 @@ pub(crate) use state::{AnswerToCome, GuestFolder, GuestHost, Place, State, Watch
 pub(crate) use strain::Strain;
 pub(crate) use stream::{lift_body, lower, render, whole};
 pub(crate) use tier::Tier;
+pub(crate) use usage::Usage;
 
 use crate::background::Background;
 use crate::declaration::RawDeclaration;
@@ -213,7 +215,7 @@ impl Engine {
                     return Err(describe_error(blueprint, &error, memory_refused));
                 }
             };
-            let declared = instance.describe().await;
+            let declared = instance.describe(blueprint.exports()).await;
             let refused = instance.memory_refused();
             declared.map_err(|error| describe_error(blueprint, &error, refused))
         };

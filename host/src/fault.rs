@@ -5,9 +5,11 @@
 //! place where faults become HTTP.
 
 mod browser;
+mod gateway;
 mod socket;
 
 pub(crate) use browser::BrowserFault;
+pub(crate) use gateway::GatewayFault;
 pub(crate) use socket::SocketFault;
 
 use crate::bucket::StateError;
@@ -106,6 +108,8 @@ pub(crate) enum Fault {
     Socket(#[from] SocketFault),
     #[error(transparent)]
     Browser(#[from] BrowserFault),
+    #[error(transparent)]
+    Gateway(#[from] GatewayFault),
     #[error("more than {outbound} calls of this one are under way")]
     OutboundLimit { outbound: usize },
     #[error("service {service} has no endpoint of {wanted}")]
@@ -177,6 +181,7 @@ impl Fault {
             Self::State(error) => of_state(error),
             Self::Socket(fault) => fault.reply(),
             Self::Browser(fault) => fault.reply(),
+            Self::Gateway(fault) => return fault.reply(),
             Self::BodyTooLarge { .. } => (413, "body-too-large"),
             Self::HeadTooLarge { .. } => (431, "head-too-large"),
             Self::UriTooLong { .. } => (414, "uri-too-long"),
@@ -214,6 +219,15 @@ impl Fault {
             Self::CallCycle { .. } => (508, "call-cycle"),
         };
         reply(status, name)
+    }
+
+    /// Its name in metrics, which is one of few: what guests name their own
+    /// faults does not come in there.
+    pub(crate) fn label(&self) -> &'static str {
+        match self.reply().name {
+            Cow::Borrowed(name) => name,
+            Cow::Owned(_) => "guest",
+        }
     }
 
     /// The body a caller gets.

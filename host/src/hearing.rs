@@ -239,7 +239,8 @@ impl Listener {
         let news = &heard.event.news;
         let (service, subject, request_id) =
             (&self.service, &news.subject, &news.origin.request_id);
-        warn!(%service, %subject, %request_id, %fault, failed, "event ended in a fault");
+        let trace_id = request_id.trace_id();
+        warn!(%service, %subject, %request_id, trace_id, %fault, failed, "event ended in a fault");
     }
 }
 

@@ -6,13 +6,16 @@
 //! a value taken once for each request.
 
 mod accept;
+mod access;
 mod body;
 mod browsers;
 mod clock;
 mod connection;
 mod door;
+mod gateway;
 mod head;
 mod health;
+mod openapi;
 mod respond;
 mod watch;
 mod websocket;
@@ -22,12 +25,15 @@ pub(crate) use websocket::Tally;
 
 use crate::block::Params;
 use crate::browsers::Browsers;
-use crate::call::{Answer, Call, CallBody, CallHead, Entrance, RequestIds};
+use crate::call::{Answer, Call, CallBody, CallHead, Deed, End, Entrance, RequestIds};
 use crate::client::Client;
+use crate::cookie;
 use crate::cores::Cores;
 use crate::crew::{Crew, StopSignal};
+use crate::edges::{OUTSIDE, Went};
 use crate::fault::Fault;
 use crate::gate::{Admission, Gate};
+use crate::gateway::Gateway;
 use crate::limits::HostLimits;
 use crate::live::{Live, Target};
 use crate::pool::Served;
@@ -35,17 +41,21 @@ use crate::publish::Snapshots;
 use crate::registry::Registry;
 use crate::selector::read_requirement;
 use crate::sockets::Sockets;
+use crate::traces::Traces;
 use crate::traffic::Asked;
 use crate::travel::{self, VERSION};
 use crate::upgrade::{self, Origins};
 use ::http::{HeaderMap, Method, Request, Response};
+use access::Whose;
+use gateway::{Arrived, Paces};
 use hyper::body::{Body as _, Incoming};
+use openapi::Documents;
 use respond::Respond;
 use semver::VersionReq;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::time::Instant;
 use watch::Watch;
 use websocket::{Opened, Tallies};
 
@@ -54,6 +64,7 @@ pub(crate) struct Front {
     pub(crate) live: Snapshots<Live>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) limits: HostLimits,
+    traces: Traces,
     client: Client,
     pub(crate) browsers: Browsers,
     /// Messages of those of them that came by plain WebSocket.
@@ -68,8 +79,13 @@ pub(crate) struct Front {
     pub(crate) websockets: Tallies,
     /// Whose pages may open sockets.
     origins: Origins,
+    gateway: Gateway,
+    paces: Option<Paces>,
     ids: RequestIds,
+    documents: Documents,
     requests: Gate,
+    /// Whether there is a line for each request.
+    has_access_log: bool,
     watch: Watch,
     stopping: AtomicBool,
 }
@@ -90,11 +106,17 @@ pub(crate) struct Ground {
     pub(crate) cores: Arc<Cores>,
     pub(crate) sockets: Sockets,
     pub(crate) origins: Origins,
+    pub(crate) has_access_log: bool,
+    pub(crate) gateway: Gateway,
+    pub(crate) traces: Traces,
+    /// What its services are reached at from outside.
+    pub(crate) domain: String,
 }
 
 impl Front {
     pub(crate) fn new(ground: Ground, limits: HostLimits) -> Arc<Self> {
-        let Ground { live, registry, client, browsers, crew, cores, sockets, origins } = ground;
+        let Ground { live, registry, client, browsers, crew, cores, sockets, .. } = ground;
+        let Ground { origins, domain, has_access_log, gateway, traces, .. } = ground;
         let requests = Gate::new(limits.requests_max, limits.requests_max, HOST_QUEUE_WAIT);
         let (ids, stopping) = (RequestIds::default(), AtomicBool::new(false));
         let streams = Crew::default();
@@ -107,13 +129,18 @@ impl Front {
             browser_tally: Arc::default(),
             cores,
             limits,
+            traces,
             crew,
             streams,
             sockets,
             websockets: Tallies::default(),
             origins,
+            gateway,
+            paces: Paces::of(&limits),
             ids,
+            documents: Documents::new(domain),
             requests,
+            has_access_log,
             watch,
             stopping,
         })
@@ -139,17 +166,23 @@ impl Front {
         self.requests.inside()
     }
 
-    /// Answers one request.
-    async fn answer(
+    /// Answers one request, which the gateway has seen to.
+    async fn serve(
         self: &Arc<Self>,
         mut request: Request<Incoming>,
-        from: IpAddr,
+        arrived: Arrived,
     ) -> Response<Respond> {
+        if let Err(fault) = self.keep_pace(arrived.from) {
+            return respond::fault(&fault);
+        }
         if let Some(answer) = self.answer_alone(&request) {
             return answer;
         }
+        if request.uri().path().starts_with(cookie::SESSION_PATH) {
+            cookie::withhold(request.headers_mut());
+        }
         if let Some(way) = browsers::way(request.uri().path()) {
-            return Box::pin(browsers::answer(self, way, request, from)).await;
+            return Box::pin(browsers::answer(self, way, request, arrived.from)).await;
         }
         let permit = match self.requests.admit(|| HOST_QUEUE_WAIT).await {
             Admission::Granted(permit) => permit,
@@ -164,18 +197,22 @@ impl Front {
             }
         }
         let (call, body) = self.begin(request);
-        let (verb, request_id) = (call.head.verb.clone(), call.context.request_id.clone());
-        let outcome = if door::split(call.head.uri.path()).is_some() {
-            // Boxed: hardly any request goes this way, and all would be as large.
-            Box::pin(door::pass_on(self, call, body)).await.map_err(Away::Fault)
+        let mut whose = self.has_access_log.then(|| Box::new(Whose::of(&call)));
+        let mut response = if arrived.way.is_some() {
+            // Boxed, too.
+            Box::pin(gateway::answer(self, arrived, call, body, permit)).await
         } else {
-            self.call(call, body).await
+            let (verb, request_id) = (call.head.verb.clone(), call.context.request_id.clone());
+            match self.call(call, body, &mut whose).await {
+                Ok(answer) => respond::answer(answer, &verb, permit),
+                Err(Away::Fault(fault)) => respond::fault_of(&fault, &request_id),
+                Err(Away::Options(allow)) => respond::options(&allow),
+            }
         };
-        match outcome {
-            Ok(answer) => respond::answer(answer, &verb, permit),
-            Err(Away::Fault(fault)) => respond::fault_of(&fault, &request_id),
-            Err(Away::Options(allow)) => respond::options(&allow),
+        if let Some(whose) = whose {
+            response.extensions_mut().insert(whose);
         }
+        response
     }
 
     /// Answers what needs no service.
@@ -186,7 +223,7 @@ impl Front {
         if request.uri().path() == "*" {
             return Some(respond::options(ALLOW_ALL));
         }
-        health::answer(self, request)
+        health::answer(self, request).or_else(|| openapi::answer(self, request))
     }
 
     fn begin(&self, request: Request<Incoming>) -> (Box<Call>, Incoming) {
@@ -201,10 +238,21 @@ impl Front {
     }
 
     /// Makes the call that a request is.
-    async fn call(&self, mut call: Box<Call>, body: Incoming) -> Result<Answer, Away> {
+    async fn call(
+        &self,
+        mut call: Box<Call>,
+        body: Incoming,
+        whose: &mut Option<Box<Whose>>,
+    ) -> Result<Answer, Away> {
         let mut arriving = Some(body);
         loop {
-            let target = self.find(&mut call)?;
+            let target = match self.find(&mut call) {
+                Ok(target) => target,
+                Err(away) => return Err(self.note_unserved(call, away)),
+            };
+            if let Some(whose) = whose {
+                whose.note(&target);
+            }
             call.entrance = Entrance::Method(target.method()?);
             let service = target.service;
             if let Some(body) = arriving.take_if(|body| !body.is_end_stream()) {
@@ -212,11 +260,24 @@ impl Front {
                 call.body = body::begin(body, &call.head.headers, bytes_max, &self.limits).await?;
             }
             match service.call(call).await {
-                Served::Answered(outcome) => return Ok(outcome?),
+                Served::Answered(outcome) => {
+                    let name = service.declaration.name.as_str();
+                    self.client.edges().count(OUTSIDE, name, Went::of(&outcome));
+                    return Ok(outcome?);
+                }
                 // Replaced between the look-up and the gate: look again.
                 Served::Closing(again) => call = again,
             }
         }
+    }
+
+    /// Notes a request that is for no service.
+    fn note_unserved(&self, mut call: Box<Call>, away: Away) -> Away {
+        if let Away::Fault(fault) = &away {
+            let deed = Deed::Request { verb: call.head.verb, path: None };
+            self.traces.note(&mut call.context, Instant::now(), deed, End::in_fault(fault));
+        }
+        away
     }
 
     /// Finds the route of a call and captures its parameters.

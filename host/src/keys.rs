@@ -74,6 +74,8 @@ impl Keys {
         key: &str,
         check: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Option<T> {
+        #[cfg(test)]
+        asked::note(key);
         let (value, source) = self.values.remove(key)?;
         match check(&value) {
             Ok(value) => Some(value),
@@ -87,6 +89,11 @@ impl Keys {
     /// A text.
     pub(crate) fn text(&mut self, key: &str) -> Option<String> {
         self.take(key, text)
+    }
+
+    /// A text that is left where it is.
+    pub(crate) fn peek(&self, key: &str) -> Option<&str> {
+        self.values.get(key)?.0.as_str()
     }
 
     /// A yes or no.
@@ -152,6 +159,8 @@ impl Keys {
 
     /// Every key below a prefix, with the prefix taken off.
     pub(crate) fn below(&mut self, prefix: &str) -> Vec<(String, Value)> {
+        #[cfg(test)]
+        asked::note(prefix);
         let dotted = format!("{prefix}.");
         let keys: Vec<String> =
             self.values.keys().filter(|key| key.starts_with(&dotted)).cloned().collect();
@@ -194,6 +203,28 @@ fn text(value: &Value) -> Result<String, String> {
 /// A value on one line.
 pub(crate) fn show(value: &Value) -> String {
     value.to_string().replace('\n', " ")
+}
+
+/// Which keys are read, for whoever compares them with the documents.
+#[cfg(test)]
+pub(crate) mod asked {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        static ASKED: RefCell<BTreeSet<String>> = RefCell::default();
+    }
+
+    pub(super) fn note(key: &str) {
+        ASKED.with_borrow_mut(|asked| asked.insert(key.to_owned()));
+    }
+
+    /// The keys that are read meanwhile.
+    pub(crate) fn by(read: impl FnOnce()) -> BTreeSet<String> {
+        ASKED.take();
+        read();
+        ASKED.take()
+    }
 }
 
 #[cfg(test)]

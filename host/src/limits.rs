@@ -82,6 +82,8 @@ pub(crate) struct HostLimits {
     pub(crate) browsers_max: usize,
     /// The same of one address that is not loopback.
     pub(crate) browsers_per_address_max: usize,
+    /// Requests a second of one address that is not loopback; 0 is no bound.
+    pub(crate) requests_per_second_per_address_max: u32,
     /// Bytes of one record or other admin request.
     pub admin_body_bytes_max: usize,
 }
@@ -127,6 +129,7 @@ impl HostLimits {
         websocket_idle_ms_max: 3_600_000,
         browsers_max: 10_000,
         browsers_per_address_max: 64,
+        requests_per_second_per_address_max: 0,
         admin_body_bytes_max: 1 << 20,
     };
 }
@@ -184,6 +187,8 @@ pub(crate) struct ModuleLimits {
     pub kept: usize,
     /// Calls that one instance may have at once.
     pub calls_per_instance: usize,
+    /// Calls of its methods a second; 0 is no bound.
+    pub(crate) requests_per_second: u32,
 }
 
 impl ModuleLimits {
@@ -208,6 +213,7 @@ impl ModuleLimits {
         log_bytes_per_second: 1 << 20,
         kept: 64,
         calls_per_instance: 1,
+        requests_per_second: 0,
     };
 
     /// Bytes of one instance's memory.

@@ -14,11 +14,16 @@ mod journal;
 mod past;
 mod plan;
 mod settle;
+mod tally;
+mod upload;
 mod verify;
 
-pub(crate) use desk::{Desk, Loader, Named, OrderError, RolledBack, Tools};
+pub(crate) use desk::{
+    Desk, Judged, Loader, Named, OrderError, Restarted, RolledBack, TakenOut, Tools, Verdict, Wait,
+};
 pub(crate) use inspect::{Inspection, inspect};
 pub(crate) use past::Past;
+pub(crate) use upload::{Part, Upload, UploadBounds, UploadError};
 
 use crate::declaration::DeclarationError;
 use crate::digest::Digest;

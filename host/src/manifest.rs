@@ -195,6 +195,7 @@ fn read_limits(keys: &mut Keys, limits: &mut ModuleLimits) {
     keys.number("limits.state_mib", 0..=1 << 20, &mut limits.state_mib);
     keys.number("limits.log_bytes_per_second", 0..=1 << 30, &mut limits.log_bytes_per_second);
     keys.number("limits.kept", 0..=1_024, &mut limits.kept);
+    keys.number("limits.requests_per_second", 0..=1_000_000, &mut limits.requests_per_second);
     let calls = &mut limits.calls_per_instance;
     keys.number(CALLS_PER_INSTANCE, CONCURRENCY, calls);
     if limits.wall_ms < limits.cpu_ms {

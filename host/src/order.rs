@@ -1,5 +1,5 @@
 //! From what a caller says in JSON to path parameters, query and body of a
-//! method: for the command line's `call` and for browsers.
+//! method: for the command line's `call`, for browsers and for the gateway.
 
 use crate::call::CallBody;
 use crate::record::RecordMethod;
@@ -43,7 +43,7 @@ pub(crate) fn fill(
         headers: HeaderMap::new(),
         body: CallBody::Empty,
     };
-    let takes_body = !matches!(method.verb.as_str(), "GET" | "DELETE");
+    let takes_body = takes_body(method);
     let data = match data {
         None | Some(Value::Null) => return Ok(filled),
         Some(Value::Object(mut members)) => {
@@ -62,6 +62,32 @@ pub(crate) fn fill(
     filled.headers.insert(CONTENT_TYPE, json);
     filled.body = CallBody::Bytes(data.to_string().into());
     Ok(filled)
+}
+
+/// Splits a list into path parameters, in order, and what follows them: the
+/// body. Where the parameters are not known, an object or a list at the end is
+/// the body of a method that takes one.
+pub(crate) fn place(
+    method: &RecordMethod,
+    mut values: Vec<Value>,
+) -> Result<(Vec<String>, Option<Value>), String> {
+    let takes_body = takes_body(method);
+    let is_body = |value: &mut Value| takes_body && (value.is_object() || value.is_array());
+    let data = match &method.params {
+        None => values.pop_if(is_body),
+        Some(names) if takes_body && values.len() == names.len() + 1 => values.pop(),
+        Some(names) if names.len() < values.len() => {
+            let body = if takes_body { " and a body" } else { "" };
+            let (count, of) = (values.len(), names.len());
+            return Err(format!("got {count} values, want {of} path parameters{body}"));
+        }
+        Some(_) => None,
+    };
+    Ok((values.into_iter().map(as_text).collect(), data))
+}
+
+fn takes_body(method: &RecordMethod) -> bool {
+    !matches!(method.verb.as_str(), "GET" | "DELETE")
 }
 
 /// Query pairs as they follow a path.
@@ -131,6 +157,18 @@ mod tests {
         assert_eq!(post.params, ["1"]);
         let CallBody::Bytes(body) = post.body else { panic!("a body") };
         assert_eq!(body, r#"{"a":40,"b":"2","c":true}"#);
+
+        let (get, post) = (method("GET", &["a"]), method("POST", &["a"]));
+        let values = |count: i32| (1..=count).map(Value::from).collect::<Vec<_>>();
+        assert_eq!(place(&get, values(1)), Ok((vec!["1".into()], None)));
+        assert_eq!(place(&post, values(2)), Ok((vec!["1".into()], Some(json!(2)))));
+        let many = "got 3 values, want 1 path parameters and a body".to_owned();
+        assert_eq!(place(&post, values(3)), Err(many));
+        assert_eq!(place(&get, values(2)).unwrap_err(), "got 2 values, want 1 path parameters");
+        let unknown = RecordMethod { params: None, ..post };
+        let placed = place(&unknown, vec![json!("x"), json!({})]);
+        assert_eq!(placed, Ok((vec!["x".into()], Some(json!({})))));
+        assert_eq!(place(&unknown, values(2)), Ok((vec!["1".into(), "2".into()], None)));
 
         let missing = fill(&method("GET", &["a"]), vec![], Some(json!({}))).unwrap_err();
         assert_eq!(missing, "parameter a is missing");

@@ -6,33 +6,39 @@
 //! permit.
 
 mod answer;
+mod aside;
 mod demote;
 mod hops;
 mod instances;
 mod life;
+mod pace;
+mod record;
 mod session_log;
 mod shared;
 mod supply;
 mod tally;
+mod visit;
 
-use crate::background::Background;
 use crate::call::{Answer, Call, CallContext, CallHead, Entrance, Hop};
 use crate::crew::Crew;
-use crate::declaration::{Declaration, Method, metadata_object};
+use crate::declaration::Declaration;
 use crate::digest::Digest;
-use crate::engine::{Answered, Head, Instance, Left, Prepared, Slots, Tier};
+use crate::engine::{Answered, Head, Left, Prepared, Slots, Tier, Usage};
 use crate::fault::Fault;
+use crate::figures::{Figures, MethodFigures};
 use crate::gate::{Admission, Gate, Permit};
 use crate::limits::ModuleLimits;
 use crate::manifest::Manifest;
 use crate::name::Name;
-use crate::record::{HTTP2, Record, RecordDate};
+use crate::traces::Traces;
+use aside::{drop_aside, see_to};
 use demote::{Demotable, Lost};
 use futures::FutureExt;
 use hops::Hops;
 use http::Uri;
-use instances::{Instances, Kept, Lent};
+use instances::{Instances, Lent};
 pub(crate) use life::{Life, StartCause, StopCause};
+use pace::Paced;
 use session_log::SessionLog;
 use shared::SharedInstances;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -40,7 +46,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use supply::Supply;
 use tally::Counts;
+pub(crate) use tally::Done;
 use tokio::time::Instant;
+use visit::Visit;
 
 /// A live revision of a service.
 pub(crate) struct Service {
@@ -51,12 +59,16 @@ pub(crate) struct Service {
     pub(crate) manifest: Manifest,
     /// Which one of several it is; stays the same from revision to revision.
     pub(crate) registration: String,
-    pub(crate) counts: Counts,
+    pub(crate) counts: Arc<Counts>,
+    /// Of each method, as it is declared.
+    figures: Arc<[Figures]>,
+    traces: Traces,
     traffic: AtomicU32,
     withdrawn: OnceLock<String>,
     life: Arc<Life>,
     hops: Hops,
     gate: Gate,
+    paced: Option<Paced>,
     supply: Supply,
     crew: Crew,
 }
@@ -71,8 +83,11 @@ pub(crate) struct Parts {
     pub(crate) registration: String,
     /// That of the same revision, when this one only has other code.
     pub(crate) life: Arc<Life>,
+    /// The same.
+    pub(crate) done: Done,
     pub(crate) prepared: Prepared,
     pub(crate) slots: Arc<Slots>,
+    pub(crate) traces: Traces,
     pub(crate) crew: Crew,
 }
 
@@ -91,9 +106,13 @@ impl Service {
         let supply = Supply::new(parts.prepared, &parts.manifest, &parts.slots);
         let queue_wait = Duration::from_millis(limits.queue_ms);
         Arc::new(Self {
-            hops: Hops::of(&parts.declaration),
+            hops: Hops::of(&parts.declaration, parts.digest),
+            figures: parts.done.figures,
+            counts: parts.done.counts,
+            traces: parts.traces,
             life: parts.life,
             gate: Gate::new(limits.concurrency, limits.queue, queue_wait),
+            paced: Paced::of(&limits),
             module: parts.module,
             declaration: parts.declaration,
             digest: parts.digest,
@@ -102,7 +121,6 @@ impl Service {
             withdrawn: OnceLock::new(),
             manifest: parts.manifest,
             registration: parts.registration,
-            counts: Counts::default(),
             supply,
             crew: parts.crew,
         })
@@ -146,6 +164,16 @@ impl Service {
         self.withdrawn.get().map(String::as_str)
     }
 
+    /// How its methods did, in the order of their declaration.
+    pub(crate) fn figures(&self) -> Vec<MethodFigures> {
+        self.figures.iter().map(Figures::read).collect()
+    }
+
+    /// What it has done, to be shared by the same revision with other code.
+    pub(crate) fn done(&self) -> Done {
+        Done { counts: self.counts.clone(), figures: self.figures.clone() }
+    }
+
     /// Calls inside, and calls in line.
     pub(crate) fn load(&self) -> (usize, usize) {
         (self.gate.inside(), self.gate.waiting())
@@ -161,47 +189,70 @@ impl Service {
         self.supply.idle()
     }
 
+    /// What its guests use.
+    pub(crate) fn usage(&self) -> &Usage {
+        self.supply.usage()
+    }
+
     /// Makes a call.
-    pub(crate) async fn call(&self, call: Box<Call>) -> Served {
+    pub(crate) async fn call(&self, mut call: Box<Call>) -> Served {
         let Some(hop) = self.hops.of_entrance(call.entrance) else {
             return Served::Answered(Err(Fault::Internal));
         };
-        if call.context.deadline <= Instant::now() {
-            let service = self.declaration.name.to_string();
-            return Served::Answered(Err(Fault::TooLate { service }));
+        let now = Instant::now();
+        let visit = Visit::begin(self, &mut call, hop, now);
+        if call.context.deadline <= now {
+            let fault = Fault::TooLate { service: self.declaration.name.to_string() };
+            visit.turned_away(&fault, &mut call.context);
+            return Served::Answered(Err(fault));
+        }
+        let paced = self.paced.as_ref();
+        let paced = paced.map_or(Ok(()), |own| own.admit(&self.declaration.name, call.entrance));
+        if let Err(fault) = paced {
+            visit.turned_away(&fault, &mut call.context);
+            return Served::Answered(Err(fault));
         }
         let permit = match self.admit(&call.context).await {
             Admission::Granted(permit) => permit,
-            Admission::Closing => return Served::Closing(call),
+            Admission::Closing => {
+                visit.forget(&mut call.context);
+                return Served::Closing(call);
+            }
             Admission::Shed => {
                 let service = self.declaration.name.to_string();
                 let is_late = call.context.deadline <= Instant::now();
                 let late = Fault::Deadline { doing: "the call waited for a place" };
                 let fault = if is_late { late } else { Fault::Overloaded { service } };
+                visit.turned_away(&fault, &mut call.context);
                 return Served::Answered(Err(fault));
             }
         };
-        Served::Answered(self.serve(call, hop, permit).await)
+        Served::Answered(self.serve(call, visit, permit).await)
     }
 
     /// Serves a call that was let in.
     async fn serve(
         &self,
         mut call: Box<Call>,
-        hop: Arc<Hop>,
+        mut visit: Visit<'_>,
         permit: Permit,
     ) -> Result<Answer, Fault> {
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
         if self.manifest.strip && matches!(call.entrance, Entrance::Method(_)) {
             strip_root(&mut call.head, &self.declaration.root);
         }
-        let log = SessionLog::begin(&call.context, &hop);
+        let hop = visit.hop.clone();
+        let log = SessionLog::begin(&call.context, &hop, self.digest);
+        let now = Instant::now();
+        visit.admitted(now);
         let outcome = match &self.supply {
             Supply::Proxy(runner) => runner.call(*call, hop, permit).await,
-            Supply::Instances(instances) => self.enter(instances, call, hop, permit).await,
+            Supply::Instances(instances) => {
+                self.enter((instances, now), call, &mut visit, permit).await
+            }
             Supply::Shared(shared) => self.share(shared, call, hop, permit).await,
         };
-        self.counts.ended(&outcome);
+        visit.end(&outcome);
         if let Some(log) = log {
             log.end(&outcome);
         }
@@ -221,16 +272,24 @@ impl Service {
     /// able to serve again.
     async fn enter(
         &self,
-        instances: &Arc<Instances>,
+        (instances, now): (&Arc<Instances>, Instant),
         call: Box<Call>,
-        hop: Arc<Hop>,
+        visit: &mut Visit<'_>,
         permit: Permit,
     ) -> Result<Answer, Fault> {
-        let (now, background) = (Instant::now(), instances.blueprint().background());
+        let background = instances.blueprint().background();
         let Lent { instance, loan } = match instances.lend_idle() {
-            Some(lent) => lent,
-            None => instances.lend_new(&call.context, now, &self.crew).await?,
+            Some(lent) => {
+                visit.lent(now);
+                lent
+            }
+            None => {
+                let lent = instances.lend_new(&call.context, now, &self.crew).await?;
+                visit.lent(Instant::now());
+                lent
+            }
         };
+        let hop = visit.hop.clone();
         let effort = (!instances.blueprint().is_hard()).then(|| instance.effort());
         let call = instance.call(call, hop, now);
         let Answered { head, left } = Demotable::new(call, effort, background, &self.crew).await?;
@@ -308,30 +367,6 @@ impl Service {
             instances.reclaim(now);
         }
     }
-
-    /// As the registry lists it.
-    pub(crate) fn record(&self, domain: &str, node: &str) -> Record {
-        let mut metadata = metadata_object(&self.declaration.metadata);
-        metadata.insert("kind".into(), "wasm".into());
-        metadata.insert("protocol".into(), HTTP2.into());
-        metadata.insert("version".into(), self.declaration.version.to_string().into());
-        metadata.insert("digest".into(), format!("sha256:{}", self.digest.hex()).into());
-        metadata.insert("node".into(), node.into());
-        metadata.insert("traffic".into(), self.traffic().into());
-        metadata.insert("module".into(), self.module.as_str().into());
-        if !self.declaration.description.is_empty() {
-            metadata.insert("description".into(), self.declaration.description.clone().into());
-        }
-        Record {
-            name: self.declaration.name.clone().into(),
-            domain: domain.to_owned(),
-            root: self.declaration.root.clone(),
-            methods: self.declaration.methods.iter().map(Method::record).collect(),
-            metadata,
-            registration: self.registration.clone(),
-            date: RecordDate::default(),
-        }
-    }
 }
 
 /// Takes the root off a path, for guests that want to see only what follows.
@@ -345,36 +380,6 @@ fn strip_root(head: &mut CallHead, root: &str) {
     let mut parts = head.uri.clone().into_parts();
     parts.path_and_query = target.parse().ok();
     head.uri = Uri::from_parts(parts).unwrap_or_default();
-}
-
-/// Does what is left to do after an instance came back.
-fn see_to(kept: Kept, instances: &Arc<Instances>, crew: &Crew) {
-    let Kept::No { instance, runs_low } = kept else { return };
-    drop_aside(instance, instances.blueprint().background(), crew);
-    if runs_low {
-        stock(instances.clone(), crew);
-    }
-}
-
-/// Makes ready what the next calls need, where it costs the present ones least.
-fn stock(instances: Arc<Instances>, crew: &Crew) {
-    let background = instances.blueprint().background().clone();
-    crew.hire_on(background.handle(), "stock", |mut stop| async move {
-        tokio::select! {
-            () = instances.stock() => (),
-            () = stop.stopped() => (),
-        }
-    });
-}
-
-/// Giving back the memory of an instance from this size on takes milliseconds.
-const LARGE_BYTES: usize = 4 << 20;
-
-/// Drops an instance, where it holds up nobody.
-fn drop_aside(instance: Instance, background: &Background, crew: &Crew) {
-    if LARGE_BYTES <= instance.memory_bytes() {
-        crew.hire_on(background.handle(), "drop", |_stop| async move { drop(instance) });
-    }
 }
 
 impl From<Lost> for Fault {

@@ -125,7 +125,8 @@ impl Network {
         }
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    /// Whether an address is one of it; one of IPv4 is told as such.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         match (address, self.first) {
             (IpAddr::V4(address), IpAddr::V4(first)) => same_bits_v4(address, first, self.bits),
             (IpAddr::V6(address), IpAddr::V6(first)) => same_bits_v6(address, first, self.bits),

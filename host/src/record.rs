@@ -8,6 +8,7 @@ mod directory;
 pub(crate) use directory::Directory;
 
 use crate::limits::LeaseTimes;
+use crate::number;
 use crate::selector::Pattern;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -16,6 +17,9 @@ use std::time::Duration;
 
 /// What `protocol` in the metadata of a record is when it takes HTTP/2.
 pub(crate) const HTTP2: &str = "h2c";
+
+/// What the namespace of a record is called in its metadata.
+pub(crate) const NAMESPACE: &str = "namespace";
 
 /// Time since the host started.
 pub(crate) type Now = Duration;
@@ -54,7 +58,11 @@ pub(crate) struct RecordMethod {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub idempotent: bool,
     /// How long a call of it may take, when its caller does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "number::whole_or_none"
+    )]
     pub timeout_ms: Option<u64>,
 }
 
@@ -140,6 +148,11 @@ impl Record {
         self.metadata.get("protocol").and_then(Value::as_str) == Some(HTTP2)
     }
 
+    /// Its namespace, when it says one.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.metadata.get(NAMESPACE).and_then(Value::as_str)
+    }
+
     /// A method by name.
     pub(crate) fn method(&self, name: &str) -> Option<&RecordMethod> {
         self.methods.iter().find(|method| method.name == name)
@@ -196,6 +209,11 @@ impl Lease {
     /// A new lease.
     pub(crate) fn new(now: Now) -> Self {
         Self { renewed: now, failures: 0, call_failed: false }
+    }
+
+    /// When it was renewed.
+    pub(crate) fn renewed(&self) -> Now {
+        self.renewed
     }
 
     /// The service itself said that it lives. It stays down when it could not

@@ -4,6 +4,7 @@
 
 mod check;
 mod external;
+mod leases;
 mod leaving;
 
 use crate::limits::LeaseTimes;

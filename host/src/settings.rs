@@ -4,10 +4,16 @@
 //! is the command line's.
 
 mod external;
+mod gateway;
+mod token;
+mod tracing;
 
 pub(crate) use external::External;
+pub(crate) use token::{TOKEN_VARIABLE, Token, source as token_source};
+pub(crate) use tracing::TraceSettings;
 
 use crate::balance::Strategy;
+use crate::gateway::Gateway;
 use crate::keys::{Complaint, Keys, address, show};
 use crate::limits::{HostLimits, LeaseTimes};
 use crate::secret::Environment;
@@ -27,6 +33,10 @@ pub struct Settings {
     pub(crate) listen: Vec<SocketAddr>,
     /// Where registry, health and admin listen.
     pub(crate) admin: SocketAddr,
+    /// What is asked of whoever asks there.
+    pub(crate) token: Option<Token>,
+    /// Whether the registry takes requests without it.
+    pub(crate) is_registry_open: bool,
     /// What records say as `domain`; made from the first bound address when
     /// nothing is given.
     pub(crate) advertise: Option<String>,
@@ -46,6 +56,7 @@ pub struct Settings {
     /// How an endpoint is chosen among several.
     pub(crate) balance: Strategy,
     pub(crate) log: LogSettings,
+    pub(crate) traces: TraceSettings,
     /// A PEM file of authorities that requests to outside trust beside the
     /// usual ones.
     pub(crate) outbound_roots: Option<PathBuf>,
@@ -55,6 +66,7 @@ pub struct Settings {
     pub(crate) config: BTreeMap<String, String>,
     /// Where secrets of guests may be.
     pub(crate) environment: Environment,
+    pub(crate) gateway: Gateway,
     pub(crate) limits: HostLimits,
     pub(crate) leases: LeaseTimes,
 }
@@ -62,10 +74,16 @@ pub struct Settings {
 /// How the log is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogSettings {
-    /// Lines as JSON; text for people otherwise.
-    pub json: bool,
+    /// Lines as JSON, or as text for people; by where they go when nobody says.
+    pub json: Option<bool>,
     /// A filter such as `info` or `picolet=debug`.
     pub filter: String,
+    /// Whether there is a line for each request.
+    pub access: bool,
+    /// Lines of each service that are kept.
+    pub lines_max: usize,
+    /// What all kept lines may take.
+    pub lines_mib_max: usize,
 }
 
 impl Settings {
@@ -84,9 +102,10 @@ impl Settings {
                         say with --advertise http://HOST:PORT what records should name";
             keys.add_complaint("advertise", text.into());
         }
-        if !admin.ip().is_loopback() {
+        if !token::is_named(&mut keys) && !admin.ip().is_loopback() {
             let text = "is not a loopback address, and the admin side has no token; \
-                        use 127.0.0.1";
+                        set PICOLET_ADMIN_TOKEN or admin_token = { file = \"…\" }, \
+                        or use 127.0.0.1";
             keys.add_complaint("admin", text.into());
         }
         let mut threads = 0;
@@ -96,15 +115,14 @@ impl Settings {
             node: keys.text("node").unwrap_or_else(|| "local".to_owned()),
             links_out: keys.flag("links_out").unwrap_or_default(),
             fast_reload: keys.flag("fast_reload").unwrap_or_default(),
-            log: LogSettings {
-                json: keys.flag("log.json").unwrap_or_default(),
-                filter: keys.text("log.filter").unwrap_or_else(|| "info".to_owned()),
-            },
+            log: read_log(&mut keys),
+            traces: tracing::read(&mut keys),
             outbound_roots: keys.text("outbound.roots").map(PathBuf::from),
             origins: keys
                 .list("browsers.origins", Origins::check)
                 .map(Origins::of)
                 .unwrap_or_default(),
+            gateway: gateway::read(&mut keys),
             limits: read_limits(&mut keys),
             config: keys.texts_below("config"),
             environment: Environment::default(),
@@ -112,6 +130,8 @@ impl Settings {
             folder,
             listen,
             admin,
+            token: None,
+            is_registry_open: keys.flag("registry.open").unwrap_or_default(),
             advertise,
             threads,
             external: keys.take("external", External::all).unwrap_or_default(),
@@ -180,6 +200,8 @@ fn read_limits(keys: &mut Keys) -> HostLimits {
     keys.number(&at("browsers_max"), 1..=1_000_000, &mut limits.browsers_max);
     let browsers = &mut limits.browsers_per_address_max;
     keys.number(&at("browsers_per_address_max"), 1..=1_000_000, browsers);
+    let requests = &mut limits.requests_per_second_per_address_max;
+    keys.number(&at("requests_per_second_per_address_max"), 0..=1_000_000, requests);
     keys.number(&at("records_max"), 1..=1_000_000, &mut limits.records_max);
     keys.number(&at("websockets_max"), 0..=1_000_000, &mut limits.websockets_max);
     let message = &mut limits.websocket_message_bytes_max;
@@ -189,6 +211,19 @@ fn read_limits(keys: &mut Keys) -> HostLimits {
     let idle = &mut limits.websocket_idle_ms_max;
     keys.number(&at("websocket_idle_ms_max"), 1_000..=1 << 32, idle);
     limits
+}
+
+fn read_log(keys: &mut Keys) -> LogSettings {
+    let (mut lines_max, mut lines_mib_max) = (200, 32);
+    keys.number("log.lines_max", 0..=100_000, &mut lines_max);
+    keys.number("log.lines_mib_max", 1..=4_096, &mut lines_mib_max);
+    LogSettings {
+        json: keys.flag("log.json"),
+        filter: keys.text("log.filter").unwrap_or_else(|| "info".to_owned()),
+        access: keys.flag("log.access").unwrap_or_default(),
+        lines_max,
+        lines_mib_max,
+    }
 }
 
 fn read_leases(keys: &mut Keys) -> LeaseTimes {
@@ -239,10 +274,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_must_be_advertised_and_admin_stays_local() {
+    fn a_wildcard_must_be_advertised_and_admin_stays_local_without_a_token() {
         let complaints = check("listen = \"0.0.0.0:80\"\nadmin = \"0.0.0.0:81\"").unwrap_err();
         assert_eq!(complaints.len(), 2, "{complaints:?}");
         assert!(check("listen = \"0.0.0.0:80\"\nadvertise = \"http://a:80\"").is_ok());
+        assert!(check("admin = \"0.0.0.0:81\"\nadmin_token = { env = \"T\" }").is_ok());
         assert!(check("advertise = \"a:80/x\"").is_err());
     }
 }

@@ -188,8 +188,9 @@ impl Shared {
                     clock.fired.fetch_add(1, Relaxed);
                     if let Err(fault) = outcome {
                         clock.failed.fetch_add(1, Relaxed);
-                        let (service, timer) = (&clock.service, &clock.timer.name);
-                        warn!(%service, %timer, %fault, "timer ended in a fault");
+                        let (revision, timer) = (&service.digest, &clock.timer.name);
+                        let service = &clock.service;
+                        warn!(%service, %revision, %timer, %fault, "timer ended in a fault");
                     }
                     return;
                 }

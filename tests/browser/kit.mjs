@@ -141,7 +141,7 @@ export async function open(browser, url) {
     // Browsers ask for an icon that nobody has promised.
     const isAsked = !line.location().url.endsWith("/favicon.ico");
     if (line.type() === "error" && isAsked) {
-      wrong.push(line.text());
+      wrong.push(`${line.text()} ${line.location().url}`);
     }
   });
   page.on("pageerror", (error) => wrong.push(String(error)));

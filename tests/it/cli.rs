@@ -109,6 +109,65 @@ async fn a_module_is_inspected_without_a_host() {
 }
 
 #[tokio::test]
+async fn who_types_nothing_or_something_wrong_is_told_what_there_is() {
+    let nothing = run(&mut picolet()).await;
+    complains(&nothing, 2, &["Usage", "serve", "picolet new hello", "picolet dev"]);
+    complains(&run(picolet().arg("serv")).await, 2, &["serve"]);
+    complains(&run(picolet().args(["completions", "cmd.com"])).await, 2, &["bash", "fish"]);
+    complains(&run(picolet().args(["man", "nothing"])).await, 2, &["--help"]);
+    let folder = Folder::empty();
+    for command in ["build", "dev"] {
+        let ran = run(picolet().arg(command).current_dir(folder.beside(""))).await;
+        complains(&ran, 1, &["Cargo.toml", "picolet new"]);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_ends_it_quietly() {
+    let host = Host::of(&["calc"]).await;
+    let url = format!("http://{}", host.admin);
+    let calc = host.folder.path("calc.wasm").display().to_string();
+    let commands: [&[&str]; 11] = [
+        &["--help"],
+        &["services", "--host", &url],
+        &["services", "--json", "--host", &url],
+        &["services", "--watch", "--host", &url],
+        &["service", "calc", "--host", &url],
+        &["call", "calc.add1", "40", "2", "--host", &url],
+        &["health", "--host", &url],
+        &["top", "--host", &url],
+        &["inspect", &calc],
+        &["completions", "zsh"],
+        &["man"],
+    ];
+    for args in commands {
+        let mut command = picolet();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = command.args(args).stdout(writer).stderr(std::process::Stdio::piped());
+        let child = child.spawn().unwrap();
+        // The command holds the other end until here.
+        drop(command);
+        let ended = within("the command to end", child.wait_with_output()).await.unwrap();
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!((ended.status.code(), stderr.as_ref()), (Some(0), ""), "{args:?}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_written_is_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = picolet();
+    command.arg("man").stdout(full).stderr(std::process::Stdio::piped());
+    let ended = within("the command to end", command.spawn().unwrap().wait_with_output()).await;
+    let ended = ended.unwrap();
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot be written"), "{stderr}");
+}
+
+#[tokio::test]
 async fn the_version_names_engine_and_sdk() {
     let ran = run(picolet().arg("--version")).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -157,7 +216,7 @@ async fn addresses_that_need_more_are_told() {
     let wild = serve(&folder, &["--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0"]).await;
     complains(&wild, 2, &["--advertise"]);
     let open = serve(&folder, &["--listen", "127.0.0.1:0", "--admin", "0.0.0.0:0"]).await;
-    complains(&open, 2, &["admin"]);
+    complains(&open, 2, &["admin", "PICOLET_ADMIN_TOKEN"]);
 }
 
 #[tokio::test]

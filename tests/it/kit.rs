@@ -6,6 +6,7 @@
 mod browser;
 mod check;
 mod client;
+mod collector;
 mod component;
 mod folder;
 mod guests;
@@ -19,11 +20,13 @@ mod raw;
 mod reader;
 mod script;
 mod stranger;
+mod terminal;
 mod websocket;
 
 pub(crate) use browser::{Browser, check_works};
 pub(crate) use check::{answers, faults, json, refuses};
 pub(crate) use client::{Body, Client, Reply, body, chunks, http2, request};
+pub(crate) use collector::Collector;
 pub(crate) use component::{Component, Declaration, assembled};
 pub(crate) use folder::Folder;
 pub(crate) use guests::{guest, versioned};
@@ -31,13 +34,15 @@ pub(crate) use host::{Host, Launch};
 pub(crate) use log::Log;
 pub(crate) use mean::{Manner, Mean};
 pub(crate) use process::{
-    Ran, children, command, descriptors, is_stopped, picolet, resident_mib, run, sockets,
+    Ran, children, command, descendants, descriptors, is_stopped, picolet, resident_mib, run,
+    sockets,
 };
 pub(crate) use program::Program;
 pub(crate) use raw::Wire;
 pub(crate) use reader::Reader;
 pub(crate) use script::{Script, client_script, screenshots};
 pub(crate) use stranger::Stranger;
+pub(crate) use terminal::Terminal;
 pub(crate) use websocket::{Frames, WebSocket, frame, frame_head, upgrade};
 
 use std::time::Duration;

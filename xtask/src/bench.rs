@@ -3,7 +3,8 @@
 use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
-const ALL: [&str; 18] = [
+/// What is measured when nothing is named.
+pub(crate) const ALL: [&str; 20] = [
     "throughput",
     "wrk",
     "serve",
@@ -22,6 +23,8 @@ const ALL: [&str; 18] = [
     "kept",
     "outbound",
     "sockets",
+    "gateway",
+    "telemetry",
 ];
 
 /// Measures what is named, or everything that does not take long. One that

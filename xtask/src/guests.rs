@@ -26,17 +26,37 @@ pub(crate) const EXAMPLES: [&str; 17] = [
     "hello-wasi3",
 ];
 
+/// Those of them that use features of the SDK.
+const WITH_FEATURES: [&str; 1] = ["conversion"];
+
 /// Builds the examples into a folder.
 pub(crate) fn examples(into: &Path) -> Step {
     setup::wasm_targets()?;
-    build("wasm32-wasip2", &EXAMPLES)?;
+    // Built together, all would get the SDK with the features of any.
+    let plain: Vec<&str> =
+        EXAMPLES.into_iter().filter(|name| !WITH_FEATURES.contains(name)).collect();
+    build("wasm32-wasip2", &plain)?;
+    build("wasm32-wasip2", &WITH_FEATURES)?;
     make_folder(into)?;
     for package in EXAMPLES {
-        // What it is deployed with is there before it is.
-        copy_below(&root().join("examples").join(package).join("deploy"), into)?;
-        copy(&built("wasm32-wasip2", package), &into.join(format!("{package}.wasm")))?;
+        deploy(package, &built("wasm32-wasip2", package), into)?;
     }
     Ok(())
+}
+
+/// Copies the examples out of a folder that they are built into.
+pub(crate) fn copy_examples(from: &Path, into: &Path) -> Step {
+    make_folder(into)?;
+    for package in EXAMPLES {
+        deploy(package, &from.join(format!("{package}.wasm")), into)?;
+    }
+    Ok(())
+}
+
+/// Puts a module into a folder, with what it is deployed with there before it is.
+fn deploy(package: &str, module: &Path, into: &Path) -> Step {
+    copy_below(&root().join("examples").join(package).join("deploy"), into)?;
+    copy(module, &into.join(format!("{package}.wasm")))
 }
 
 /// Copies what is in a folder, if there is one.
@@ -101,7 +121,9 @@ fn javascript(into: &Path) -> Step {
     let module = into.join("hello-js.wasm");
     let folder = root().join("examples/hello-js");
     let sources = ["hello.js", "build.mjs", "package-lock.json"].map(|file| folder.join(file));
-    if sources.iter().all(|source| is_older(source, &module)) {
+    // The tools are also used by tests.
+    let has_tools = folder.join("node_modules").is_dir();
+    if has_tools && sources.iter().all(|source| is_older(source, &module)) {
         return Ok(());
     }
     setup::program("node", &["nodejs", "npm"])?;

@@ -4,17 +4,20 @@ use crate::shell::{Step, command, is_there, run};
 
 /// Adds the targets that guests are built for.
 pub(crate) fn wasm_targets() -> Step {
+    ["wasm32-wasip2", "wasm32-wasip1"].into_iter().try_for_each(rust_target)
+}
+
+/// Adds a target of the compiler unless it is there.
+pub(crate) fn rust_target(target: &str) -> Step {
     let installed = command("rustup", &["target", "list", "--installed"]).output();
     let installed = installed.map_err(|error| {
-        format!("rustup cannot be run ({error}); install it, it brings the wasm targets")
+        format!("rustup cannot be run ({error}); install it, it brings the targets")
     })?;
     let installed = String::from_utf8_lossy(&installed.stdout).into_owned();
-    for target in ["wasm32-wasip2", "wasm32-wasip1"] {
-        if !installed.lines().any(|line| line == target) {
-            run(&mut command("rustup", &["target", "add", target]))?;
-        }
+    if installed.lines().any(|line| line == target) {
+        return Ok(());
     }
-    Ok(())
+    run(&mut command("rustup", &["target", "add", target]))
 }
 
 /// Makes sure of a program that a Debian package brings.
@@ -22,8 +25,17 @@ pub(crate) fn program(program: &str, packages: &[&str]) -> Step {
     if is_there(program) {
         return Ok(());
     }
+    install(program, packages)
+}
+
+/// Makes sure of a Debian package that brings no program of its own.
+pub(crate) fn package(package: &str) -> Step {
+    install(package, &[package])
+}
+
+fn install(what: &str, packages: &[&str]) -> Step {
     let wanted = packages.join(" ");
-    let advice = format!("{program} is missing; install it, on Debian: apt-get install {wanted}");
+    let advice = format!("{what} is missing; install it, on Debian: apt-get install {wanted}");
     if !is_there("apt-get") || !is_root() {
         return Err(advice);
     }
@@ -33,7 +45,8 @@ pub(crate) fn program(program: &str, packages: &[&str]) -> Step {
     run(&mut install).map_err(|error| format!("{error}; {advice}"))
 }
 
-fn is_root() -> bool {
+/// Whether this is run by the root user.
+pub(crate) fn is_root() -> bool {
     let output = command("id", &["-u"]).output();
     output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }

@@ -1,17 +1,19 @@
 //! `cargo xtask test`: every check and every test, cheapest first.
 
 use crate::shell::{Step, command, run};
-use crate::{browser, guests, setup, tidy};
+use crate::{browser, deploy, fuzz, guests, setup, tidy};
 
 /// The SDK with the features that are off by default.
-const SDK: [&str; 3] = ["picolet-sdk", "--features", "msgpack,protobuf"];
+const SDK: [&str; 3] = ["picolet-sdk", "--features", "msgpack,protobuf,schemas"];
 
 pub(crate) fn test() -> Step {
     setup::wasm_targets()?;
     tidy::tidy()?;
     formatted()?;
+    deploy::check()?;
     let guests = guests::for_tests()?;
     let node = browser::for_tests()?;
+    setup::program("promtool", &["prometheus"])?;
     lints()?;
     documents()?;
     // The guests' own tests run natively.
@@ -19,10 +21,11 @@ pub(crate) fn test() -> Step {
         command("cargo", &["test", "--locked", "--manifest-path", "examples/Cargo.toml"]);
     let wasm_only = ["hello-wasi2", "hello-wasi3", "calc-wasi2", "calc-wasi3"];
     run(native.arg("--workspace").args(wasm_only.iter().flat_map(|name| ["--exclude", name])))?;
-    let sdk = ["test", "--locked", "--release", "--lib", "--package"];
+    let sdk = ["test", "--locked", "--release", "--lib", "--test", "schemas", "--package"];
     run(command("cargo", &sdk).args(SDK))?;
     let mut tests = command("cargo", &["test", "--locked", "--release", "--workspace"]);
-    run(tests.env("PICOLET_TEST_GUESTS", guests).env("PICOLET_TEST_NODE", node))
+    run(tests.env("PICOLET_TEST_GUESTS", &guests).env("PICOLET_TEST_NODE", node))?;
+    fuzz::short(&guests)
 }
 
 fn formatted() -> Step {

@@ -1,5 +1,7 @@
 //! House rules that the compiler does not know.
 
+mod documents;
+
 use crate::shell::{Step, root};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Modules of the host, lowest layer first. A module may use its own layer and
 /// those before it; `Peers::Strangers` keeps the modules of a layer apart.
 const LAYERS: &[(&[&str], Peers)] = &[
-    (&["name", "digest", "limits"], Peers::Free),
+    (&["name", "digest", "limits", "figures", "number"], Peers::Free),
     (
         &[
             "fault",
@@ -22,6 +24,7 @@ const LAYERS: &[(&[&str], Peers)] = &[
             "block",
             "schedule",
             "exposed",
+            "openapi",
             "order",
             "payload",
             "secret",
@@ -43,6 +46,9 @@ const LAYERS: &[(&[&str], Peers)] = &[
             "withdraw",
             "addresses",
             "rate",
+            "cookie",
+            "throttle",
+            "gateway",
         ],
         Peers::Free,
     ),
@@ -55,17 +61,19 @@ const LAYERS: &[(&[&str], Peers)] = &[
             "background",
             "cores",
             "telemetry",
+            "traces",
             "outbound",
             "abroad",
             "sealed",
             "sockets",
             "bus",
             "buckets",
+            "edges",
         ],
         Peers::Strangers,
     ),
     (&["engine", "capability"], Peers::Free),
-    (&["pool", "client", "registry"], Peers::Free),
+    (&["pool", "client", "registry", "otlp"], Peers::Free),
     (&["live"], Peers::Free),
     (&["hearing", "timing", "browsers"], Peers::Strangers),
     (&["loader", "http"], Peers::Strangers),
@@ -96,8 +104,7 @@ pub(crate) fn tidy() -> Step {
             check_any_file(&path, &mut findings);
         }
     }
-    check_settings_are_documented(&mut findings);
-    check_metrics_are_documented(&mut findings);
+    documents::check(&mut findings);
     check_guests_are_used(&mut findings);
     check_wit_is_documented(&mut findings);
     check_dependencies_are_explained(&mut findings);
@@ -219,56 +226,6 @@ fn check_any_file(path: &Path, findings: &mut Findings) {
     }
 }
 
-fn check_settings_are_documented(findings: &mut Findings) {
-    let documents = read(&root().join("docs/OPERATING.md"));
-    for file in ["settings.rs", "manifest.rs"] {
-        let path = root().join("host/src").join(file);
-        for (index, line) in production(&read(&path)).enumerate() {
-            for key in quoted_keys(line) {
-                let name = key.rsplit('.').next().unwrap_or(&key).to_owned();
-                if !documents.contains(&format!("`{name}`")) {
-                    findings.add(
-                        &path,
-                        index + 1,
-                        &format!("`{name}` is not in docs/OPERATING.md"),
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// Keys that a line of the checkers reads.
-fn quoted_keys(line: &str) -> Vec<String> {
-    let readers = [
-        "keys.take(\"",
-        "keys.flag(\"",
-        "keys.text(\"",
-        "keys.list(\"",
-        "keys.number(\"",
-        "&at(\"",
-        "millis(\"",
-        "keys.below(\"",
-    ];
-    let key = |reader: &&str| {
-        let (_, rest) = line.split_once(reader)?;
-        Some(rest.split('"').next()?.to_owned())
-    };
-    readers.iter().filter_map(key).collect()
-}
-
-fn check_metrics_are_documented(findings: &mut Findings) {
-    let documents = read(&root().join("docs/OPERATING.md"));
-    let path = root().join("host/src/admin/metrics.rs");
-    for (index, line) in read(&path).lines().enumerate() {
-        for metric in line.split('"').filter(|word| word.starts_with("picolet_")) {
-            if !documents.contains(&format!("`{metric}`")) {
-                findings.add(&path, index + 1, &format!("`{metric}` is not in docs/OPERATING.md"));
-            }
-        }
-    }
-}
-
 fn check_guests_are_used(findings: &mut Findings) {
     let tests: String = sources(&root().join("tests/it")).iter().map(|path| read(path)).collect();
     for folder in ["examples", "tests/guests"] {
@@ -345,12 +302,5 @@ mod tests {
         assert!(!may_use("fault", "app"));
         assert!(!may_use("loader", "http"));
         assert!(!may_use("engine", "pool"));
-    }
-
-    #[test]
-    fn keys_are_found_where_they_are_read() {
-        assert_eq!(quoted_keys(r#"keys.number("limits.cpu_ms", 1..=2)"#), ["limits.cpu_ms"]);
-        assert_eq!(quoted_keys(r#"at("functions_max")"#), Vec::<String>::new());
-        assert_eq!(quoted_keys(r#"keys.number(&at("functions_max"), 1)"#), ["functions_max"]);
     }
 }

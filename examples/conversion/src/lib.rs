@@ -16,13 +16,14 @@ pub struct Rate {
     pub rate: f64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Amount {
+    /// How much of the first currency.
     amount: f64,
 }
 
 /// What an amount is worth.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Converted {
     pub amount: f64,
     pub rate: f64,

@@ -1,6 +1,7 @@
 //! From a checked service to the calls into the SDK that make it one.
 
 mod contract;
+mod described;
 mod listener;
 mod timed;
 mod websockets;
@@ -32,6 +33,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     let websockets = (!service.websockets.is_empty()).then(|| websockets::websockets(service));
     let (start, stop) =
         (service.start.as_ref().map(timed::start), service.stop.as_ref().map(timed::stop));
+    let described = described::described(service);
     let kept = service.args.contract.as_ref().map(|path| contract::kept(path, &service.methods));
     quote! {
         #(#attrs)*
@@ -55,6 +57,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
             #websockets
             #start
             #stop
+            #described
             #kept
             const _: () = ::picolet_sdk::__private::keep::<Service>();
             ::picolet_sdk::__export!(Service);

@@ -57,3 +57,15 @@ beside! {
     /// What a module exports that does something from time to time.
     timed: "picolet:service/timed";
 }
+
+/// What a module exports that tells the shapes of what its methods take and
+/// answer.
+#[cfg(feature = "schemas")]
+pub mod described {
+    wit_bindgen::generate!({
+        path: ["wit-deps", "../wit"],
+        world: "picolet:service/described",
+        runtime_path: "crate::abi::rt",
+        pub_export_macro: true,
+    });
+}

@@ -19,7 +19,7 @@ pub(crate) enum RootsError {
 }
 
 /// The authorities of the browsers, and those of a PEM file.
-pub(super) fn config(file: Option<&Path>) -> Result<ClientConfig, RootsError> {
+pub(crate) fn config(file: Option<&Path>) -> Result<ClientConfig, RootsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(file) = file {
         add(&mut roots, file)?;

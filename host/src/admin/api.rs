@@ -1,6 +1,10 @@
 //! What the host says about itself: services, modules, health.
 
-use super::change::Which;
+use super::change::{Which, of_one};
+use super::described::{
+    Operation, Paths, array, by_name, count, flag, named, object, path, text, word,
+};
+use super::inside::{self, Inside};
 use super::{Admin, Refused};
 use crate::declaration::{Declaration, Method, Subscribed, WebSocket};
 use crate::engine::Tier;
@@ -15,7 +19,7 @@ use crate::timing::TimerView;
 use axum::Json;
 use axum::extract::{Path, State as AxumState};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A live service.
@@ -58,7 +62,9 @@ pub(super) struct ServiceDetail {
     websockets: Vec<WebSocketView>,
     /// Those of all its versions.
     timers: Vec<TimerView>,
-    metadata: serde_json::Map<String, Value>,
+    metadata: Map<String, Value>,
+    #[serde(flatten)]
+    inside: Inside,
 }
 
 /// What a service wants to hear.
@@ -177,6 +183,7 @@ pub(super) async fn service(
         websockets: WebSocketView::all(&service.declaration),
         timers: admin.timing.view(&service.declaration.name),
         metadata: crate::declaration::metadata_object(&service.declaration.metadata),
+        inside: Inside::of(service),
     };
     Ok(Json(serde_json::to_value(detail).unwrap_or_default()))
 }
@@ -214,4 +221,121 @@ pub(super) async fn health(AxumState(admin): AxumState<Admin>) -> Json<Value> {
         "requests": admin.front.requests(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
+}
+
+/// For the description of the API.
+pub(super) fn described() -> Paths {
+    let all = json!({
+        "services": array(named("Service")),
+        "external": by_name(array(named("Record"))),
+        "refused": array(named("Module")),
+        "pinned": array(named("Module")),
+    });
+    let all = object(&["services", "external", "refused", "pinned"], all);
+    let services = Operation::new("listServices", "Live services, external records, refusals")
+        .answers("all of them", all);
+    let records =
+        object(&["name", "records"], json!({ "name": text(), "records": array(named("Record")) }));
+    let one = json!({ "anyOf": [named("ServiceDetail"), records] });
+    let service = of_one(Operation::new("getService", "One version of a service, and all of it"))
+        .answers("a service of this host, or the records of one that is elsewhere", one);
+    let modules = Operation::new("listModules", "Every module of the folder, with its revisions")
+        .answers("modules", object(&["modules"], json!({ "modules": array(named("Module")) })));
+    let fares = json!({
+        "status": word(&["UP", "DOWN"]),
+        "ready": flag(),
+        "services": count(),
+        "modules": count(),
+        "refused": count(),
+        "records": count(),
+        "requests": count(),
+        "version": text(),
+    });
+    let health = Operation::new("getHealth", "How the host fares")
+        .answers("figures", object(&["status", "ready", "version"], fares));
+    vec![
+        ("/admin/v1/services", path([("get", services)])),
+        ("/admin/v1/services/{name}", path([("get", service)])),
+        ("/admin/v1/modules", path([("get", modules)])),
+        ("/admin/v1/health", path([("get", health)])),
+    ]
+}
+
+/// What the descriptions above name.
+pub(super) fn schemas() -> Map<String, Value> {
+    let tier = || word(&["baseline", "optimized"]);
+    let service = object(
+        &["name", "version", "root", "module", "digest", "tier", "key", "registration", "traffic"],
+        json!({
+            "name": text(),
+            "version": text(),
+            "root": text(),
+            "module": text(),
+            "digest": text(),
+            "tier": tier(),
+            "key": text(),
+            "registration": text(),
+            "traffic": count(),
+            "withdrawn": { "type": "string", "description": "why it was taken out of traffic" },
+            "methods": count(),
+            "calls": count(),
+            "faults": count(),
+            "running": count(),
+            "waiting": count(),
+            "idle_instances": count(),
+        }),
+    );
+    let revision = json!({
+        "service": text(),
+        "version": text(),
+        "digest": text(),
+        "tier": tier(),
+        "load_ms": count(),
+        "live_since": { "type": "number", "description": "seconds since 1970" },
+    });
+    let module = json!({
+        "file": text(),
+        "state": word(&["serving", "loading", "refused"]),
+        "refusal": text(),
+        "pinned": text(),
+        "revisions": array(object(&["service", "version", "digest"], revision)),
+    });
+    Map::from_iter([
+        ("Service".to_owned(), service),
+        ("ServiceDetail".to_owned(), json!({ "allOf": [named("Service"), detail()] })),
+        ("Module".to_owned(), object(&["file", "state", "revisions"], module)),
+    ])
+}
+
+/// What a [`ServiceDetail`] has beside its summary.
+fn detail() -> Value {
+    object(
+        &[
+            "description",
+            "isolation",
+            "limits",
+            "routes",
+            "subscriptions",
+            "websockets",
+            "timers",
+            "metadata",
+            "figures",
+            "config",
+            "grants",
+        ],
+        json!({
+            "description": text(),
+            "isolation": word(&["kept", "call"]),
+            "limits": { "type": "object" },
+            "routes": array(json!({ "type": "object" })),
+            "subscriptions": array(json!({ "type": "object" })),
+            "events": { "type": "object" },
+            "websockets": array(json!({ "type": "object" })),
+            "timers": array(json!({ "type": "object" })),
+            "metadata": { "type": "object" },
+            "figures": array(inside::figures_described()),
+            "config": inside::config_described(),
+            "grants": inside::grants_described(),
+        }),
+    )
 }

@@ -1,18 +1,21 @@
 //! Calls a method for somebody outside: the command line's `call`.
 
+use super::described::{Operation, Paths, array, by_name, path, text};
+use super::rejected::PassedOn;
 use super::{Admin, Refused, parse_body};
-use crate::call::{Answer, AnswerBody, CallTarget, OutgoingCall};
+use crate::call::{Answer, AnswerBody, CallTarget, Deed, End, OutgoingCall, RequestId};
 use crate::fault::Fault;
 use crate::order::{fill, split_target};
-use crate::travel::{self, FAULT};
+use crate::travel::{self, FAULT, REQUEST_ID, TRACEPARENT};
 use ::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use ::http::{HeaderMap, HeaderValue};
+use ::http::{HeaderMap, HeaderValue, Method};
 use axum::body::{Body, Bytes};
 use axum::extract::State as AxumState;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use tokio::time::Instant;
 
 /// What to call, and with what.
 #[derive(Debug, Deserialize)]
@@ -45,6 +48,29 @@ impl Values {
             Self::Several(values) => values,
         }
     }
+}
+
+/// For the description of the API.
+pub(super) fn described() -> Paths {
+    let several = array(text());
+    let order = json!({
+        "type": "object",
+        "required": ["target"],
+        "additionalProperties": false,
+        "properties": {
+            "target": { "type": "string", "description": "NAME.METHOD" },
+            "args": { "description": "path parameters in order", "type": "array", "items": text() },
+            "data": { "description": "members fill path parameters, the rest is query or body" },
+            "options": by_name(json!({ "anyOf": [text(), several] })),
+        },
+    });
+    let summary = "Calls a method of a service, as the command line does";
+    let call = Operation::new("callMethod", summary)
+        .body(order)
+        .status(200, "the answer of the method, of whatever type", json!({ "*/*": {} }))
+        .otherwise("the status and body of the method, or a fault", json!({ "*/*": {} }))
+        .status(400, "an order that is none, or the answer of the method", json!({ "*/*": {} }));
+    vec![("/admin/v1/call", path([("post", call)]))]
 }
 
 pub(super) async fn call(
@@ -82,11 +108,30 @@ pub(super) async fn call(
         headers: filled.headers,
         body: filled.body,
     };
-    let context = travel::read(&headers, &admin.ids);
-    Ok(match admin.client.call(context, None, outgoing).await {
+    let mut context = travel::read(&headers, &admin.ids);
+    let request_id = context.request_id.clone();
+    let deed = || Deed::Request { verb: Method::POST, path: Some("/admin/v1/call") };
+    let open = admin.traces.begin(&mut context, Instant::now(), deed);
+    let outcome = admin.client.call(context, None, outgoing).await;
+    if let Some(open) = open {
+        open.end(Instant::now(), End::of(&outcome));
+    }
+    let mut response = match outcome {
         Ok(answer) => pass_on(answer),
         Err(error) => fault(&error),
-    })
+    };
+    name(&mut response, &request_id);
+    Ok(response)
+}
+
+/// Says by which names the call is found in logs and traces.
+fn name(response: &mut Response, request_id: &RequestId) {
+    let names = [(REQUEST_ID, request_id.to_string()), (TRACEPARENT, request_id.traceparent())];
+    for (name, text) in names {
+        if let Ok(text) = HeaderValue::try_from(text) {
+            response.headers_mut().insert(name, text);
+        }
+    }
 }
 
 fn options(given: &BTreeMap<String, Values>) -> Vec<(String, String)> {
@@ -104,6 +149,7 @@ fn pass_on(answer: Answer) -> Response {
     };
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
+    response.extensions_mut().insert(PassedOn);
     if let Some(value) = answer.headers.get(CONTENT_TYPE) {
         response.headers_mut().insert(CONTENT_TYPE, value.clone());
     }

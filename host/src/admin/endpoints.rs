@@ -1,6 +1,9 @@
-//! Who can be called and how each fares: as a list, or as a watch that begins
+//! Who can be called and how each fares: as a array, or as a watch that begins
 //! with the list and goes on with every change.
 
+use super::described::{
+    Operation, Paths, array, count, count_or_null, flag, in_query, object, path, text, word,
+};
 use super::{Admin, Refused};
 use crate::call::EndpointEvent;
 use crate::client::EndpointWatch;
@@ -11,7 +14,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Query, State as AxumState};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -73,17 +76,34 @@ pub(super) async fn endpoints(
 }
 
 /// For the description of the API.
-pub(super) fn described() -> Value {
-    json!({ "get": {
-        "summary": "Every endpoint with its state, once or as a watch",
-        "parameters": [
-            { "name": "watch", "in": "query", "schema": { "type": "boolean" } },
-        ],
-        "responses": {
-            "200": { "description": "JSON; with watch a line of JSON for each change" },
-            "503": { "description": "as many watch as may" },
-        },
-    } })
+pub(super) fn described() -> Paths {
+    let endpoint = object(
+        &["service", "key", "registration", "version", "domain", "root", "local", "state"],
+        json!({
+            "service": text(),
+            "key": text(),
+            "registration": text(),
+            "version": text(),
+            "domain": text(),
+            "root": text(),
+            "local": flag(),
+            "state": word(&["serving", "down", "resting", "probing", "draining"]),
+            "rests_ms": count_or_null(),
+            "in_flight": count(),
+            "latency_us": count_or_null(),
+        }),
+    );
+    let watch = "`true` or empty: lines of JSON, first all there is and then each change, for as \
+                 long as they are read";
+    let all = json!({
+        "application/json": { "schema": object(&["endpoints"], json!({ "endpoints": array(endpoint) })) },
+        "application/x-ndjson": { "schema": text() },
+    });
+    let get = Operation::new("listEndpoints", "Every endpoint with its state, once or as a watch")
+        .takes(in_query("watch", watch, word(&["false", "true", ""])))
+        .status(200, "JSON; with `watch` a line of JSON for each change", all)
+        .refuses(503, "as many watch or hear as may");
+    vec![("/admin/v1/endpoints", path([("get", get)]))]
 }
 
 fn begin(admin: &Admin) -> Result<Response, Refused> {

@@ -1,5 +1,6 @@
 //! Publishing and hearing events, for programs that are not WebAssembly.
 
+use super::described::{Operation, Paths, count, in_path, in_query, name, object, path, text};
 use super::{Admin, Refused};
 use crate::bus::{EventId, EventQuery, EventQueryError, News, Origin, Told};
 use crate::name::Name;
@@ -104,37 +105,55 @@ pub(super) fn wanted(query: &str) -> Result<Vec<Subscription>, Refused> {
 }
 
 /// For the description of the API.
-pub(super) fn hearing_described() -> Value {
-    let subject = json!({
-        "name": "subject", "in": "query", "required": true,
-        "schema": { "type": "array", "items": { "type": "string" } },
-    });
-    let group = json!({ "name": "group", "in": "query", "schema": { "type": "string" } });
-    let last = json!({ "name": "Last-Event-ID", "in": "header", "schema": { "type": "string" } });
-    json!({ "get": {
-        "summary": "Events as they are published, as server-sent events",
-        "parameters": [subject, group, last],
-        "responses": {
-            "200": { "description": "events, for as long as the reader stays" },
-            "400": { "description": "no subject, or a bad one" },
-            "503": { "description": "as many watch or hear as may" },
-        },
-    } })
+pub(super) fn described() -> Paths {
+    let last = json!({ "name": "Last-Event-ID", "in": "header", "schema": text() });
+    let events = json!({ "text/event-stream": { "schema": text() } });
+    let [subjects, group] = heard();
+    let hear = Operation::new("hearEvents", "Events as they are published, as server-sent events")
+        .takes(subjects)
+        .takes(group)
+        .takes(last)
+        .status(200, "events, for as long as the reader stays", events)
+        .refuses(400, "no subject, or a bad one")
+        .refuses(503, "as many watch or hear as may")
+        .lasts();
+    let publish = publishing("publishEvent")
+        .takes(in_path("subject", "what the event is about", subject()))
+        .refuses(400, "a bad subject");
+    vec![
+        ("/admin/v1/events", path([("get", hear)])),
+        ("/admin/v1/events/{subject}", path([("post", publish)])),
+    ]
 }
 
-/// The same of publishing.
-pub(super) fn publishing_described() -> Value {
+/// What a reader says of what it wants.
+pub(super) fn heard() -> [Value; 2] {
     let subject = json!({
-        "name": "subject", "in": "path", "required": true, "schema": { "type": "string" },
+        "name": "subject", "in": "query", "required": true,
+        "schema": { "type": "array", "minItems": 1, "items": text() },
     });
-    json!({ "post": {
-        "summary": "Publishes the body as an event",
-        "parameters": [subject],
-        "requestBody": { "content": { "*/*": {} } },
-        "responses": {
-            "202": { "description": "how many subscribers it was put in line for" },
-            "400": { "description": "a bad subject" },
-            "413": { "description": "a body over the limit" },
-        },
-    } })
+    [subject, in_query("group", "of whose members one gets each event", name())]
+}
+
+/// Publishing, wherever the subject is from.
+pub(super) fn publishing(id: &str) -> Operation {
+    let properties = json!({ "subject": text(), "heard_by": count() });
+    let told = json!({
+        "application/json": { "schema": object(&["subject", "heard_by"], properties) },
+    });
+    let any = json!({ "application/json": {}, "application/octet-stream": {} });
+    Operation::new(id, "Publishes the body as an event, with its content type, whichever that is")
+        .body_of(false, any)
+        .status(202, "how many subscribers it was put in line for", told)
+        .refuses(413, "a body over the limit of events")
+}
+
+/// A subject as a segment of a path has it plainly.
+fn subject() -> Value {
+    // Written as a code, since some readers of patterns take a $ for the end.
+    let first = "[A-Za-z0-9_~!&'()+,;=:@-]";
+    let token = "[A-Za-z0-9_~!\\x24&'()+,;=:@-]";
+    let pattern = format!("^{first}{token}*(\\.{token}+){{0,31}}$");
+    let more = "a token may also have / and %, encoded";
+    json!({ "type": "string", "maxLength": 256, "pattern": pattern, "description": more })
 }

@@ -1,6 +1,9 @@
 //! `/metrics` in the text format of Prometheus.
 
+mod services;
+
 use super::Admin;
+use super::described::{Operation, Paths, path};
 use crate::browsers::BrowserCounts;
 use crate::declaration::Declaration;
 use crate::hearing::ListenerView;
@@ -11,8 +14,16 @@ use crate::timing::TimerView;
 use ::http::header::CONTENT_TYPE;
 use axum::extract::State as AxumState;
 use axum::response::{IntoResponse, Response};
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// For the description of the API.
+pub(super) fn described() -> Paths {
+    let metrics = Operation::new("getMetrics", "Figures, in the text format of Prometheus")
+        .answers_text(200, "families with HELP and TYPE");
+    vec![("/metrics", path([("get", metrics)]))]
+}
 
 pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     let mut text = String::new();
@@ -27,36 +38,10 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     let waiting = admin.client.waiting();
     one(&mut text, "picolet_client_waiting", "Calls that wait for an endpoint.", waiting);
     one(&mut text, "picolet_watches", "Readers that watch or hear.", admin.watches.count());
-    type Read = fn(&Service) -> u64;
-    let families: [(&str, &str, &str, Read); 7] = [
-        ("picolet_service_calls_total", "counter", "Calls that were let in.", |service| {
-            service.counts.calls.load(Relaxed)
-        }),
-        ("picolet_service_faults_total", "counter", "Calls that ended in a fault.", |service| {
-            service.counts.faults.load(Relaxed)
-        }),
-        ("picolet_service_failures_total", "counter", "Calls that failed.", |service| {
-            service.counts.failures.load(Relaxed)
-        }),
-        ("picolet_service_traffic", "gauge", "Weight beside other versions.", |service| {
-            u64::from(service.traffic())
-        }),
-        ("picolet_service_running", "gauge", "Calls that run now.", |service| {
-            service.load().0 as u64
-        }),
-        ("picolet_service_waiting", "gauge", "Calls in line.", |service| service.load().1 as u64),
-        ("picolet_service_idle_instances", "gauge", "Instances kept.", |service| {
-            service.idle() as u64
-        }),
-    ];
-    for (name, kind, help, read) in families {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for service in live.services() {
-            let labels = labels(service);
-            let _ = writeln!(text, "{name}{{{labels}}} {}", read(service));
-        }
-    }
+    let (dropped, help) =
+        (admin.log.dropped() as u64, "Lines of the log that nobody took in time.");
+    total(&mut text, "picolet_log_lines_dropped_total", help, dropped);
+    services::write(&mut text, &live);
     write_limits(&mut text, &live);
     write_bus(&mut text, &admin);
     write_timers(&mut text, &admin);
@@ -64,6 +49,9 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     write_state(&mut text, &admin);
     write_outbound(&mut text, &admin);
     write_browsers(&mut text, &admin);
+    write_loads(&mut text, &admin);
+    write_client(&mut text, &admin);
+    write_spans(&mut text, &admin);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
@@ -78,6 +66,47 @@ fn write_limits(text: &mut String, live: &Live) {
             let labels = format!("{of_service},limit=\"{limit}\"");
             let _ = writeln!(text, "{family}{{{labels}}} {value}");
         }
+    }
+}
+
+/// Loads of modules, by what came of them.
+fn write_loads(text: &mut String, admin: &Admin) {
+    let loads = admin.desk.loads.read();
+    let loads: Vec<_> = loads
+        .iter()
+        .map(|(outcome, times)| (format!("outcome=\"{}\"", outcome.as_str()), times))
+        .collect();
+    let times = loads.iter().map(|(labels, times)| (labels.as_str(), *times));
+    let help = "Loads of modules, from the settled file to the swap or the refusal.";
+    services::write_times(text, "picolet_load_duration_seconds", help, times);
+}
+
+/// Calls by name, and whom they find.
+fn write_client(text: &mut String, admin: &Admin) {
+    let counts = admin.client.counts();
+    total(text, "picolet_client_calls_total", "Calls by name.", counts.calls);
+    total(text, "picolet_client_tries_total", "Times an endpoint was called.", counts.tries);
+    total(text, "picolet_client_faults_total", "Calls that ended in a fault.", counts.faults);
+    let mut endpoints: BTreeMap<(String, &str), usize> = BTreeMap::new();
+    for endpoint in admin.client.endpoints() {
+        *endpoints.entry((endpoint.service, endpoint.state.as_str())).or_default() += 1;
+    }
+    let (family, help) = ("picolet_endpoints", "Endpoints of services, by how they fare.");
+    let _ = writeln!(text, "# HELP {family} {help}\n# TYPE {family} gauge");
+    for ((service, state), count) in endpoints {
+        let service = service.replace('\\', "\\\\").replace('"', "\\\"");
+        let _ = writeln!(text, "{family}{{service=\"{service}\",state=\"{state}\"}} {count}");
+    }
+}
+
+/// Spans for a collector.
+fn write_spans(text: &mut String, admin: &Admin) {
+    let Some(counts) = admin.traces.counts() else { return };
+    let (family, help) = ("picolet_otlp_spans_total", "Spans for the collector.");
+    let _ = writeln!(text, "# HELP {family} {help}\n# TYPE {family} counter");
+    let outcomes = [("sent", counts.sent), ("failed", counts.failed), ("dropped", counts.dropped)];
+    for (outcome, count) in outcomes {
+        let _ = writeln!(text, "{family}{{outcome=\"{outcome}\"}} {count}");
     }
 }
 
@@ -221,6 +250,10 @@ fn write_websockets(text: &mut String, admin: &Admin) {
 fn labels(service: &Service) -> String {
     let Declaration { name, version, .. } = &service.declaration;
     format!("service=\"{name}\",version=\"{version}\"")
+}
+
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
 }
 
 fn total(text: &mut String, name: &str, help: &str, value: u64) {

@@ -1,92 +1,116 @@
-//! The admin API as OpenAPI 3.1.
+//! The admin API as OpenAPI 3.1, made of what its routes say of themselves.
 
-use crate::limits::CONCURRENCY;
-use crate::traffic::WEIGHTS;
+use super::described::{Door, Operation, Paths, complete, path};
+use super::{
+    access, api, call, change, endpoints, events, live, logs, metrics, modules, pico, traces, wire,
+};
+use crate::openapi::{OPENAPI, fault_schema};
 use axum::Json;
-use serde_json::{Value, json};
-use std::ops::RangeInclusive;
+use serde_json::{Map, Value, json};
 
-/// What every request to one service takes.
-fn parameters() -> Value {
-    let version = "which version is meant, where several are live";
-    json!([
-        { "name": "name", "in": "path", "required": true, "schema": { "type": "string" } },
-        { "name": "version", "in": "query", "description": version, "schema": { "type": "string" } },
-    ])
-}
+/// What anybody may ask, token or not.
+const FREE: [&str; 3] = ["/healthcheck", "/livez", "/readyz"];
 
-/// A request that changes one number of a live version.
-fn change(summary: &str, key: &str, range: &RangeInclusive<u64>) -> Value {
-    let (min, max) = (range.start(), range.end());
-    json!({ "patch": {
-        "summary": summary,
-        "parameters": parameters(),
-        "requestBody": { "required": true, "content": { "application/json": { "schema": {
-            "type": "object", "required": [key], "properties": {
-                (key): { "type": "integer", "minimum": min, "maximum": max },
-            } } } } },
-        "responses": {
-            "200": { "description": "what holds from now on" },
-            "400": { "description": "a value that is not possible" },
-            "404": { "description": "no such service or version" },
-            "409": { "description": "several versions, and none was named" },
-        },
-    } })
+/// Every route of the admin side.
+fn paths() -> Paths {
+    let all = [
+        pico::described(),
+        api::described(),
+        change::described(),
+        endpoints::described(),
+        events::described(),
+        wire::described(),
+        logs::described(),
+        traces::described(),
+        live::described(),
+        modules::described(),
+        access::described(),
+        call::described(),
+        metrics::described(),
+        super::described(),
+        described(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 pub(super) async fn openapi() -> Json<Value> {
-    let get = |summary: &str| json!({ "get": { "summary": summary, "responses": { "200": { "description": "JSON" } } } });
-    let service = json!({ "get": {
-        "summary": "One version of a service: methods, limits, figures",
-        "parameters": parameters(),
-        "responses": {
-            "200": { "description": "JSON" },
-            "404": { "description": "no such service or version" },
-            "409": { "description": "several versions, and none was named" },
+    Json(document())
+}
+
+fn document() -> Value {
+    let item = |(path, mut item): (&str, Value)| {
+        let door = if FREE.contains(&path) { Door::Free } else { Door::Guarded };
+        complete(&mut item, door);
+        (path.to_owned(), item)
+    };
+    let paths: Map<String, Value> = paths().into_iter().map(item).collect();
+    let mut schemas = Map::from_iter([("Refusal".to_owned(), fault_schema())]);
+    schemas.extend(pico::schemas());
+    schemas.extend(api::schemas());
+    schemas.extend(logs::schemas());
+    json!({
+        "openapi": OPENAPI,
+        "info": {
+            "title": "Picolet admin API",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Health, metrics, the registry, and what the host says and changes. \
+                            A verb that a path does not take is 405 with Allow.",
         },
-    } });
-    let limits = change("Changes limits of a live revision", "concurrency", &CONCURRENCY);
-    let traffic = change("Changes what a live version weighs beside others", "traffic", &WEIGHTS);
-    let rollback = json!({ "post": {
-        "summary": "Brings back the revision before, until the file's content changes",
-        "parameters": parameters(),
-        "responses": {
-            "200": { "description": "from what and to what it went back" },
-            "404": { "description": "no such service or version" },
-            "409": { "description": "it cannot be done: the text says why" },
-            "410": { "description": "the revision before is no longer kept" },
+        "servers": [{ "url": "/" }],
+        // Nothing is asked where the host has no token.
+        "security": [{ "token": [] }, {}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
         },
-    } });
-    let call = json!({ "post": {
-        "summary": "Calls a method of a service, as the command line does",
-        "requestBody": { "required": true, "content": { "application/json": { "schema": {
-            "type": "object", "required": ["target"], "properties": {
-                "target": { "type": "string", "description": "NAME.METHOD" },
-                "args": { "type": "array", "items": { "type": "string" } },
-                "data": { "type": "object" },
-                "options": { "type": "object", "additionalProperties": { "type": "string" } },
-            } } } } },
-        "responses": {
-            "200": { "description": "the answer of the method, of whatever type" },
-            "default": { "description": "the status and body of the method, or a fault" },
-        },
-    } });
-    Json(json!({
-        "openapi": "3.1.0",
-        "info": { "title": "Picolet admin API", "version": env!("CARGO_PKG_VERSION") },
-        "paths": {
-            "/admin/v1/services": get("Live services, external records, refusals"),
-            "/admin/v1/services/{name}": service,
-            "/admin/v1/services/{name}/limits": limits,
-            "/admin/v1/services/{name}/traffic": traffic,
-            "/admin/v1/services/{name}/rollback": rollback,
-            "/admin/v1/endpoints": super::endpoints::described(),
-            "/admin/v1/events": super::events::hearing_described(),
-            "/admin/v1/events/ws": super::wire::described(),
-            "/admin/v1/events/{subject}": super::events::publishing_described(),
-            "/admin/v1/modules": get("Every module of the folder, with its revisions"),
-            "/admin/v1/health": get("How the host fares"),
-            "/admin/v1/call": call,
-        },
-    }))
+    })
+}
+
+fn described() -> Paths {
+    let itself = Operation::new("getDescription", "This document")
+        .answers("OpenAPI 3.1", json!({ "type": "object" }));
+    vec![("/admin/v1/openapi.json", path([("get", itself)]))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_operation_has_an_id_of_its_own_and_every_parameter_a_place() {
+        let document = document();
+        let mut ids = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (verb, operation) in item.as_object().unwrap() {
+                let id = operation["operationId"].as_str().unwrap().to_owned();
+                assert!(ids.insert(id), "{verb} {path}");
+                let in_path: BTreeSet<String> = operation["parameters"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter(|parameter| parameter["in"] == "path")
+                    .map(|parameter| format!("{{{}}}", parameter["name"].as_str().unwrap()))
+                    .collect();
+                let named: BTreeSet<String> = path
+                    .split('/')
+                    .filter(|segment| segment.starts_with('{'))
+                    .map(str::to_owned)
+                    .collect();
+                assert_eq!(in_path, named, "{verb} {path}");
+                assert!(!operation["responses"].as_object().unwrap().is_empty(), "{verb} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = document();
+        let text = document.to_string();
+        for found in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = found.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
 }

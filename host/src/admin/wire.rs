@@ -1,6 +1,7 @@
 //! Events by WebSocket: a reader hears them as JSON texts, and may publish.
 
-use super::events::wanted;
+use super::described::{Operation, Paths, path};
+use super::events::{heard, publishing, wanted};
 use super::{Admin, Refused};
 use crate::bus::{Event, Feed, News, Origin, READER_BOUNDS};
 use crate::crew::StopSignal;
@@ -207,28 +208,16 @@ fn refusal(message: &str) -> String {
 }
 
 /// For the description of the API.
-pub(super) fn described() -> Value {
-    let subject = json!({
-        "name": "subject", "in": "query", "required": true,
-        "schema": { "type": "array", "items": { "type": "string" } },
-    });
-    let group = json!({ "name": "group", "in": "query", "schema": { "type": "string" } });
-    let mut path = super::events::publishing_described();
-    if let Some(parameters) = path.pointer_mut("/post/parameters") {
-        *parameters = json!([]);
-    }
-    let get = json!({
-        "summary": "Events as they are published, by WebSocket; takes events to publish",
-        "parameters": [subject, group],
-        "responses": {
-            "101": { "description": "JSON texts, for as long as the reader stays" },
-            "400": { "description": "no subject, a bad one, or a bad handshake" },
-            "426": { "description": "no WebSocket was asked for" },
-            "503": { "description": "as many watch or hear as may" },
-        },
-    });
-    if let Some(members) = path.as_object_mut() {
-        members.insert("get".to_owned(), get);
-    }
-    path
+pub(super) fn described() -> Paths {
+    let summary = "Events as they are published, by WebSocket; takes events to publish";
+    let [subjects, group] = heard();
+    let hear = Operation::new("hearEventsByWebSocket", summary)
+        .takes(subjects)
+        .takes(group)
+        .status(101, "JSON texts, for as long as the reader stays", Value::Null)
+        .refuses(400, "no subject, a bad one, or a bad handshake")
+        .refuses(426, "no WebSocket was asked for")
+        .refuses(503, "as many watch or hear as may")
+        .lasts();
+    vec![("/admin/v1/events/ws", path([("get", hear), ("post", publishing("publishOnWs"))]))]
 }

@@ -1,17 +1,15 @@
 //! A host that runs: what its tasks are, and in which order they end.
 
-use super::{Crews, Host};
+use super::{Crews, Host, admin_side};
 use crate::admin;
 use crate::crew::Report;
 use crate::http::{Connections, Front};
 use crate::limits::{HOOK_MS, HostLimits};
 use crate::telemetry::Announcer;
-use axum::serve::ListenerExt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
 /// A host that runs.
 pub(super) struct Run {
@@ -50,11 +48,15 @@ impl Host {
             let registry = self.admin.registry.clone();
             outer.hire("external", |stop| registry.keep_external(external, stop));
         }
+        if let Some(exporter) = self.exporter {
+            outer.hire("otlp", |stop| exporter.run(stop));
+        }
         loading.hire("loader", |stop| self.loader.run(stop));
         let router = admin::router(self.admin, limits.admin_body_bytes_max);
         let (listener, admin_closing) = (self.admin_listener, closing.subscribe());
         let stall_ms = limits.write_stall_ms_max;
-        outer.hire("admin", |_| serve_admin(listener, router, stall_ms, admin_closing));
+        let crew = outer.clone();
+        outer.hire("admin", |_| admin_side::serve(listener, router, stall_ms, crew, admin_closing));
         let (front, crews, announcer) = (self.front, self.crews, self.announcer);
         Run { front, crews, announcer, limits, closing }
     }
@@ -86,25 +88,5 @@ impl Run {
         self.front.streams.disband(now).await;
         self.front.browsers.close().await;
         [inner.disband(now).await, loading.disband(now).await, outer.disband(now).await]
-    }
-}
-
-/// Serves the admin side. Who does not read what was asked for is not waited
-/// for.
-async fn serve_admin(
-    listener: TcpListener,
-    router: axum::Router,
-    stall_ms: u64,
-    mut closing: watch::Receiver<bool>,
-) {
-    let stall_ms = u32::try_from(stall_ms).unwrap_or(u32::MAX);
-    let listener = listener.tap_io(move |stream| {
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(&*stream, stall_ms);
-    });
-    let until = async move {
-        let _ = closing.wait_for(|closing| *closing).await;
-    };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
-        warn!(%error, "admin side ended");
     }
 }

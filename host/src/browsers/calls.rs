@@ -4,8 +4,9 @@
 use super::Browsers;
 use super::space::Space;
 use crate::block::Params;
-use crate::call::{Answer, AnswerBody, Call, CallContext, CallHead, Entrance, RequestId};
+use crate::call::{Answer, Call, CallContext, CallHead, Entrance, RequestId};
 use crate::declaration::Method;
+use crate::edges::{OUTSIDE, Went};
 use crate::fault::{BrowserFault, Fault};
 use crate::name::Name;
 use crate::order::{Filled, fill, render_query, split_target};
@@ -13,8 +14,6 @@ use crate::payload::Content;
 use crate::pool::{Served, Service};
 use crate::sockets::SocketId;
 use crate::traffic::Asked;
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
 use http::header::CONTENT_TYPE;
 use http::{StatusCode, Uri};
 use serde_json::Value;
@@ -51,7 +50,11 @@ impl Browsers {
             let (service, index) = self.find(space, &order.target, request_id.bits())?;
             let call = call(&service, index, &order, request_id.clone())?;
             match service.call(Box::new(call)).await {
-                Served::Answered(answer) => return whole(answer?, self.answer_bytes_max()).await,
+                Served::Answered(outcome) => {
+                    let name = service.declaration.name.as_str();
+                    self.shared.edges.count(OUTSIDE, name, Went::of(&outcome));
+                    return whole(outcome?, self.answer_bytes_max()).await;
+                }
                 Served::Closing(_) => (),
             }
         }
@@ -121,24 +124,7 @@ fn uri(service: &Service, method: &Method, filled: &Filled) -> Result<Uri, Fault
 /// An answer as a browser gets it: all of it at once.
 async fn whole(answer: Answer, bytes_max: usize) -> Result<Answered, Fault> {
     let Answer { status, headers, body } = answer;
-    let too_large = || Fault::AnswerTooLarge { bytes_max: bytes_max as u64 };
-    let bytes = match body {
-        AnswerBody::Empty => Bytes::new(),
-        AnswerBody::Bytes(bytes) => bytes,
-        AnswerBody::Stream(mut chunks) => {
-            let mut all = BytesMut::new();
-            while let Some(chunk) = chunks.next().await.transpose()? {
-                if bytes_max < all.len() + chunk.len() {
-                    return Err(too_large());
-                }
-                all.extend_from_slice(&chunk);
-            }
-            all.freeze()
-        }
-    };
-    if bytes_max < bytes.len() {
-        return Err(too_large());
-    }
+    let bytes = body.whole(bytes_max).await?;
     let content = Content::of_answer(headers.get(CONTENT_TYPE), &bytes);
     Ok(Answered { status, content, bytes: bytes.len() })
 }
@@ -146,6 +132,9 @@ async fn whole(answer: Answer, bytes_max: usize) -> Result<Answered, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::AnswerBody;
+    use bytes::Bytes;
+    use futures::StreamExt;
     use http::{HeaderMap, HeaderValue};
 
     fn answer(body: AnswerBody) -> Answer {

@@ -35,12 +35,15 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
     use crate::name::Name;
 
     #[test]
     fn chains_share_their_beginning() {
         let name = |text| Name::parse(text).unwrap();
-        let hop = |text| Arc::new(Hop { service: name(text), method: name("m") });
+        let revision = Digest::of(&[]);
+        let hop =
+            |text| Arc::new(Hop { service: name(text), method: name("m"), revision, route: None });
         let names =
             |chain: &Chain| chain.latest_first().map(|h| h.service.to_string()).collect::<Vec<_>>();
         let start = Chain::default().with(hop("a"));

@@ -30,6 +30,18 @@ pub(crate) enum Fares {
     Draining,
 }
 
+impl Fares {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Down => "down",
+            Self::Resting => "resting",
+            Self::Probing => "probing",
+            Self::Draining => "draining",
+        }
+    }
+}
+
 /// One endpoint, and how it fares.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct EndpointState {

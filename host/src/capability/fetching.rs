@@ -3,13 +3,14 @@
 use super::{Made, answer, lifted};
 use crate::abroad::{OutBody, Terms, begun, out_body};
 use crate::block;
-use crate::call::{Answer, CallBody};
+use crate::call::{Answer, CallBody, CallContext, Deed, End, Hop};
 use crate::engine::{State, outbound, render, types};
 use crate::fault::Fault;
 use crate::origin::Origin;
 use futures::future::FutureExt;
 use http::header::{CONTENT_LENGTH, HeaderMap};
 use http::{Method, Request, Uri};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use wasmtime::component::{Accessor, HasSelf};
@@ -52,6 +53,8 @@ struct Checked {
     origin: Origin,
     request: Request<OutBody>,
     deadline: Instant,
+    context: CallContext,
+    by: Arc<Hop>,
 }
 
 impl Checked {
@@ -77,12 +80,14 @@ impl Checked {
         if !matches!(body, CallBody::Stream(_)) {
             headers.remove(CONTENT_LENGTH);
         }
-        Ok(Self { origin, request: put_together(verb, uri, headers, body), deadline })
+        let (context, by) = (call.context.clone(), call.hop.clone());
+        let request = put_together(verb, uri, headers, body);
+        Ok(Self { origin, request, deadline, context, by })
     }
 
     /// Takes a place for it.
     fn make(self, state: &State) -> Result<Made, Fault> {
-        let Self { origin, request, deadline } = self;
+        let Self { origin, request, deadline, mut context, by } = self;
         let host = state.host.clone();
         let not_granted = || Fault::OutboundNotGranted { origin: origin.to_string() };
         let exit = host.exit.as_ref().ok_or_else(not_granted)?;
@@ -94,10 +99,18 @@ impl Checked {
         let terms = Terms { deadline, connect: None, first_byte: None, between: None };
         let call = async move {
             let exit = host.exit.as_ref().ok_or(Fault::Internal)?;
+            let deed = || Deed::fetch(by, request.method(), origin.clone());
+            let open = host.traces.begin(&mut context, Instant::now(), deed);
             let answered = exit.send(&origin, request, terms).await;
-            let (parts, body) = answered.map_err(|error| error.fault(&origin))?.into_parts();
-            let (status, headers) = (parts.status, parts.headers);
-            Ok::<_, Fault>(Answer { status, headers, body: begun(body, origin) })
+            let answered = answered.map_err(|error| error.fault(&origin)).map(|answered| {
+                let (parts, body) = answered.into_parts();
+                let (status, headers) = (parts.status, parts.headers);
+                Answer { status, headers, body: begun(body, origin) }
+            });
+            if let Some(open) = open {
+                open.end(Instant::now(), End::of(&answered));
+            }
+            answered
         };
         Ok(Made { call: call.boxed(), place })
     }

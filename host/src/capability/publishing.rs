@@ -1,10 +1,13 @@
 //! The interface `bus`: events that a guest publishes.
 
 use crate::bus::{News, Origin};
+use crate::call::{Deed, End};
 use crate::engine::{State, bus, render, types};
 use crate::fault::Fault;
 use crate::subject::Subject;
+use crate::traces::OpenSpan;
 use http::HeaderValue;
+use tokio::time::Instant;
 
 /// Events in a row, each published by whoever heard the one before.
 const EVENTS_IN_A_ROW_MAX: u8 = 32;
@@ -19,8 +22,11 @@ impl bus::Host for State {
     ) -> wasmtime::Result<Result<(), types::Fault>> {
         let news = self.news(by, &subject, &content_type, payload);
         Ok(match news {
-            Ok(news) => {
+            Ok((news, open)) => {
                 self.host.bus.publish(news);
+                if let Some(open) = open {
+                    open.end(Instant::now(), End::default());
+                }
                 Ok(())
             }
             Err(fault) => Err(render(&fault)),
@@ -29,14 +35,14 @@ impl bus::Host for State {
 }
 
 impl State {
-    /// An event, checked.
+    /// An event, checked. Whoever hears it does so below its span.
     fn news(
         &self,
         by: u64,
         subject: &str,
         content_type: &str,
         payload: Vec<u8>,
-    ) -> Result<News, Fault> {
+    ) -> Result<(News, Option<OpenSpan<'_>>), Fault> {
         let Some(call) = self.call(by) else {
             let message = format!("call {by} is not under way in this instance");
             return Err(Fault::BadCall { message });
@@ -61,7 +67,10 @@ impl State {
             })?),
         };
         let publisher = Some(call.hop.service.clone());
-        let origin = Origin::of_call(&call.context, publisher);
-        Ok(News { subject, content_type, payload: payload.into(), origin })
+        let mut context = call.context.clone();
+        let deed = || Deed::Publish { by: call.hop.clone(), subject: subject.clone() };
+        let open = self.host.traces.begin(&mut context, Instant::now(), deed);
+        let origin = Origin::of_call(&context, publisher);
+        Ok((News { subject, content_type, payload: payload.into(), origin }, open))
     }
 }

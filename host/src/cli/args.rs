@@ -1,5 +1,9 @@
 //! What can be typed.
 
+mod making;
+
+pub(crate) use making::{BuildArgs, CompletionsArgs, DevArgs, ManArgs, TopArgs};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -7,10 +11,14 @@ use std::sync::LazyLock;
 /// A folder of Wasm files becomes a running set of services.
 #[derive(Debug, Parser)]
 #[command(name = "picolet", version = version(), about, max_term_width = 100)]
+#[command(after_help = BEGINNING)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// What whoever knows nothing yet types.
+const BEGINNING: &str = "To begin: `picolet new hello`, `cd hello`, `picolet dev`.";
 
 fn version() -> &'static str {
     // Engine and SDK are part of what a version means to whoever reports one;
@@ -28,22 +36,46 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Make a new guest project that builds
     New(NewArgs),
+    /// Build the guest in the current directory
+    Build(BuildArgs),
+    /// Build on each save, deploy, and follow the log
+    Dev(DevArgs),
     /// Show what a module declares, imports and would be granted
     Inspect(InspectArgs),
     /// List the services of a host
     Services(ServicesArgs),
+    /// Show services and their figures as they change
+    Top(TopArgs),
     /// Show one service: methods, limits, figures
     Service(ServiceArgs),
     /// Bring back the revision before, until the file's content changes
     Rollback(ServiceArgs),
+    /// Put a module into the folder of a host, and tell what became of it
+    Deploy(DeployArgs),
+    /// Take a module out of the folder of a host, with its manifest
+    Remove(RemoveArgs),
+    /// Make a service anew: new instances of the same content
+    Restart(ServiceArgs),
+    /// Register a program that is no module
+    Register(RegisterArgs),
+    /// Take a record out of the registry
+    Unregister(UnregisterArgs),
     /// Call a method of a service
     Call(CallArgs),
     /// Publish an event
     Publish(PublishArgs),
     /// Print events as they are published
     Subscribe(SubscribeArgs),
+    /// Print the last lines of the log, of one service or of all
+    Logs(LogsArgs),
+    /// List what was done for the requests of late, or show one of them
+    Traces(TracesArgs),
     /// Show how a host fares
     Health(RemoteArgs),
+    /// Print what lets a shell complete commands
+    Completions(CompletionsArgs),
+    /// Print a page of the manual
+    Man(ManArgs),
     #[command(name = crate::engine::COMPILE_COMMAND, hide = true)]
     CompileWorker {
         mib_max: u64,
@@ -81,6 +113,9 @@ pub(crate) struct RemoteArgs {
     /// The admin address of the host
     #[arg(long, env = "PICOLET_HOST", default_value = "http://127.0.0.1:9099", value_name = "URL")]
     pub(crate) host: String,
+    /// The token of its admin side, where it has one
+    #[arg(long, env = "PICOLET_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -102,6 +137,53 @@ pub(crate) struct ServiceArgs {
     /// Which version, where several are live
     #[arg(long, value_name = "VERSION")]
     pub(crate) version: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// The module; a manifest beside it is sent along
+    #[arg(value_name = "FILE.wasm")]
+    pub(crate) file: PathBuf,
+    /// What the module is called there, default the name of the file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Another manifest than the one beside the module
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// End when the file is there, without its verdict
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// The name of the module, which is that of its file without .wasm
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RegisterArgs {
+    /// A record as JSON; - reads it from standard input
+    pub(crate) file: String,
+    /// The registry key, default what the file says, or `default`
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnregisterArgs {
+    /// The registry key
+    pub(crate) key: String,
+    /// The registration
+    pub(crate) id: String,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }
@@ -156,6 +238,47 @@ pub(crate) struct SubscribeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The service; all of them and the host without it
+    pub(crate) service: Option<String>,
+    /// Go on with each line as it is logged
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only lines of this level and worse
+    #[arg(long, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    pub(crate) level: Option<String>,
+    /// Only lines of this trace
+    #[arg(long, value_name = "ID")]
+    pub(crate) trace: Option<String>,
+    /// At most so many of the lines that are there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    pub(crate) limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TracesArgs {
+    /// Shows this trace as a tree
+    #[arg(value_name = "TRACE_ID", conflicts_with_all = ["service", "slow", "failed", "limit"])]
+    pub(crate) trace: Option<String>,
+    /// Those that a service had to do with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// Those that were slow
+    #[arg(long, conflicts_with = "failed")]
+    pub(crate) slow: bool,
+    /// Those in which something failed
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub(crate) limit: u64,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// The module
     #[arg(value_name = "FILE.wasm")]
@@ -180,4 +303,6 @@ pub(crate) struct NewArgs {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Language {
     Rust,
+    /// JavaScript, as a plain wasi:http service
+    Js,
 }

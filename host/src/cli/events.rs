@@ -1,7 +1,8 @@
 //! `picolet publish` and `picolet subscribe`.
 
 use super::args::{PublishArgs, SubscribeArgs};
-use super::remote::{address, block_on, collect, lines, not_a_host, refusal, send, text};
+use super::link::{address, send};
+use super::remote::{block_on, collect, lines, not_a_host, refusal, text};
 use super::{Failure, print};
 use crate::outbound;
 use bytes::Bytes;

@@ -3,6 +3,8 @@
 //! The SDK is in no registry, so this binary carries it and writes it into the
 //! project as a path dependency.
 
+mod js;
+
 use super::args::{Language, NewArgs};
 use super::{Failure, print};
 use crate::name::Name;
@@ -18,37 +20,44 @@ const WORKSPACE: &str = include_str!("../../../Cargo.toml");
 const LEFT_OUT: [&str; 2] = ["tests", "target"];
 
 pub(super) fn new(args: &NewArgs) -> Result<(), Failure> {
-    let Language::Rust = args.lang;
     check_name(&args.name)?;
     let project = PathBuf::from(&args.name);
     if project.exists() {
-        return Err(Failure::Failed(format!("{} is already there", project.display())));
+        let text = format!("{} is already there; choose another name", project.display());
+        return Err(Failure::Failed(text));
     }
-    let write = || -> std::io::Result<()> {
-        let sdk = match &args.sdk {
-            Some(path) => fs::canonicalize(path)?.display().to_string(),
-            None => {
-                write_sdk(&project.join("picolet-sdk"))?;
-                "picolet-sdk/guest-sdk".to_owned()
-            }
-        };
-        fs::create_dir_all(project.join("src"))?;
-        fs::write(project.join("Cargo.toml"), manifest(&args.name, &sdk))?;
-        fs::write(project.join("src/lib.rs"), source(&args.name))?;
-        fs::write(project.join(".gitignore"), "target/\n")
+    let written = match args.lang {
+        Language::Rust => write_rust(&project, args),
+        Language::Js => js::write(&project, &args.name),
     };
-    write()
+    written
         .map_err(|error| Failure::Failed(format!("cannot write {}: {error}", project.display())))?;
-    print_next(&args.name);
+    print_next(args);
     Ok(())
 }
 
-fn print_next(name: &str) {
-    let file = name.replace('-', "_");
+fn write_rust(project: &Path, args: &NewArgs) -> std::io::Result<()> {
+    let sdk = match &args.sdk {
+        Some(path) => fs::canonicalize(path)?.display().to_string(),
+        None => {
+            write_sdk(&project.join("picolet-sdk"))?;
+            "picolet-sdk/guest-sdk".to_owned()
+        }
+    };
+    fs::create_dir_all(project.join("src"))?;
+    fs::write(project.join("Cargo.toml"), manifest(&args.name, &sdk))?;
+    fs::write(project.join("src/lib.rs"), source(&args.name))?;
+    fs::write(project.join(".gitignore"), "target/\n")
+}
+
+fn print_next(args: &NewArgs) {
+    let name = &args.name;
     print(&format!("made {name}/; next:"));
     print(&format!("  cd {name}"));
-    print("  cargo build --release --target wasm32-wasip2");
-    print(&format!("  cp target/wasm32-wasip2/release/{file}.wasm ../services/{name}.wasm"));
+    if matches!(args.lang, Language::Js) {
+        print("  npm ci");
+    }
+    print("  picolet dev        # builds on each save, and serves");
     print(&format!("  curl http://127.0.0.1:8080/{name}/hello/world"));
 }
 

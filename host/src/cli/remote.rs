@@ -1,18 +1,17 @@
 //! Commands that ask a running host over its admin side.
 
 use super::args::{CallArgs, RemoteArgs, ServiceArgs, ServicesArgs};
-use super::{Failure, print};
-use crate::fault::chain;
-use crate::outbound::{self, Outbound, Protocol};
+use super::link::{address, advice, send};
+use super::table::{Column, Listing, Paper, Tone};
+use super::{Failure, print, write_out};
+use crate::outbound;
 use bytes::Bytes;
-use comfy_table::{ContentArrangement, Table, presets};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
 
 pub(super) fn services(args: &ServicesArgs) -> Result<(), Failure> {
     let ServicesArgs { watch, remote: args } = args;
@@ -24,27 +23,34 @@ pub(super) fn services(args: &ServicesArgs) -> Result<(), Failure> {
         print(&listing.to_string());
         return Ok(());
     }
-    let mut table = table(&["service", "version", "state", "at", "calls", "faults", "module"]);
+    let mut table = Listing::new(&SERVICES);
     for service in array(&listing, "/services") {
-        table.add_row([
-            text(service, "/name"),
-            text(service, "/version"),
+        let plain = |pointer: &str| (text(service, pointer), Tone::Plain);
+        table.add([
+            plain("/name"),
+            plain("/version"),
             state(service),
-            root(service),
-            text(service, "/calls"),
-            text(service, "/faults"),
-            text(service, "/module"),
+            (root(service), Tone::Plain),
+            plain("/calls"),
+            plain("/faults"),
+            plain("/module"),
         ]);
     }
     for record in listing.pointer("/external").and_then(Value::as_object).into_iter().flatten() {
         for record in record.1.as_array().into_iter().flatten() {
             let at = format!("{}{}", text(record, "/domain"), text(record, "/root"));
-            let (version, status) = (text(record, "/metadata/version"), text(record, "/status"));
-            let (name, none) = (text(record, "/name"), String::new);
-            table.add_row([name, version, status.to_lowercase(), at, none(), none(), none()]);
+            let status = text(record, "/status").to_lowercase();
+            let tone = if status == "up" { Tone::Good } else { Tone::Bad };
+            let plain = |text: String| (text, Tone::Plain);
+            table.add([
+                plain(text(record, "/name")),
+                plain(text(record, "/metadata/version")),
+                (status, tone),
+                plain(at),
+            ]);
         }
     }
-    print(&table.to_string());
+    print(&table.render(Paper::stdout()));
     for service in array(&listing, "/services") {
         if service.get("withdrawn").is_some() {
             let (name, version) = (text(service, "/name"), text(service, "/version"));
@@ -60,15 +66,26 @@ pub(super) fn services(args: &ServicesArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What is shown of services, and what goes first where there is no room.
+const SERVICES: [Column; 7] = [
+    Column::text("service", 0),
+    Column::text("version", 2),
+    Column::text("state", 0),
+    Column::text("at", 1),
+    Column::number("calls", 3),
+    Column::number("faults", 4),
+    Column::text("module", 5),
+];
+
 /// What a version does for callers who ask for none.
-fn state(service: &Value) -> String {
+pub(super) fn state(service: &Value) -> (String, Tone) {
     let is_warm = service.get("traffic") == Some(&json!(0));
-    let state = match service.get("withdrawn") {
-        Some(_) => "withdrawn",
-        None if is_warm => "warm",
-        None => "serving",
+    let (state, tone) = match service.get("withdrawn") {
+        Some(_) => ("withdrawn", Tone::Bad),
+        None if is_warm => ("warm", Tone::Doubtful),
+        None => ("serving", Tone::Good),
     };
-    state.to_owned()
+    (state.to_owned(), tone)
 }
 
 /// Prints a line for every endpoint, and then for every change, until the host
@@ -150,23 +167,27 @@ pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {
     if !description.is_empty() {
         print(&description);
     }
-    let mut table = table(&["method", "verb", "path"]);
+    let columns = [Column::text("method", 0), Column::text("verb", 0), Column::text("path", 0)];
+    let mut table = Listing::new(&columns);
     for method in array(&detail, "/routes") {
         let path = format!("{}{}", text(&detail, "/root"), text(method, "/pattern"));
-        table.add_row([text(method, "/name"), text(method, "/type"), path]);
+        table.add_plain([text(method, "/name"), text(method, "/type"), path]);
     }
-    print(&table.to_string());
+    print(&table.render(Paper::stdout()));
     for figure in
         ["traffic", "calls", "faults", "running", "waiting", "idle_instances", "isolation"]
     {
         print(&format!("{figure}: {}", text(&detail, &format!("/{figure}"))));
     }
-    print(&format!("limits: {}", detail.get("limits").unwrap_or(&Value::Null)));
+    print("limits:");
+    for (name, value) in detail.get("limits").and_then(Value::as_object).into_iter().flatten() {
+        print(&format!("  {name}: {value}"));
+    }
     Ok(())
 }
 
 /// Says which version is meant.
-fn which(version: Option<&str>) -> String {
+pub(super) fn which(version: Option<&str>) -> String {
     version.map_or_else(String::new, |text| format!("?version={}", crate::path::encode(text)))
 }
 
@@ -224,19 +245,14 @@ pub(super) fn call(args: &CallArgs) -> Result<(), Failure> {
             let frame = frame.map_err(|_| Failure::Failed("the answer broke off".into()))?;
             if let Ok(chunk) = frame.into_data() {
                 ends_line = chunk.ends_with(b"\n");
-                write_out(&chunk)?;
+                write_out(&chunk);
             }
         }
         if !ends_line {
-            write_out(b"\n")?;
+            write_out(b"\n");
         }
         Ok(())
     })
-}
-
-fn write_out(bytes: &[u8]) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::failed)
 }
 
 /// Brings back the revision before.
@@ -258,66 +274,67 @@ pub(super) fn rollback(args: &ServiceArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn get(args: &RemoteArgs, path: &str) -> Result<Value, Failure> {
+pub(super) fn get(args: &RemoteArgs, path: &str) -> Result<Value, Failure> {
     ask(args, Method::GET, path)
 }
 
-fn ask(args: &RemoteArgs, verb: Method, path: &str) -> Result<Value, Failure> {
-    block_on(async {
-        let builder = Request::builder().method(verb).uri(address(args, path)?);
-        let request = builder.body(outbound::empty());
-        let response = send(args, request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(refusal(response).await);
-        }
-        let body = collect(response).await?;
-        serde_json::from_slice(&body).map_err(|_| not_a_host(args))
-    })
+pub(super) fn ask(args: &RemoteArgs, verb: Method, path: &str) -> Result<Value, Failure> {
+    block_on(answer(args, verb, path, None))
+}
+
+/// The same with JSON.
+pub(super) fn ask_with(
+    args: &RemoteArgs,
+    verb: Method,
+    path: &str,
+    body: &Value,
+) -> Result<Value, Failure> {
+    block_on(answer(args, verb, path, Some(body)))
+}
+
+/// What a host says to a `GET`.
+pub(super) async fn fetch(args: &RemoteArgs, path: &str) -> Result<Value, Failure> {
+    answer(args, Method::GET, path, None).await
+}
+
+async fn answer(
+    args: &RemoteArgs,
+    verb: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, Failure> {
+    let builder = Request::builder().method(verb).uri(address(args, path)?);
+    let request = match body {
+        None => builder.body(outbound::empty()),
+        Some(body) => builder
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(outbound::full(Bytes::from(body.to_string()))),
+    };
+    let response = send(args, request).await?;
+    if response.status() != StatusCode::OK {
+        return Err(refusal(response).await);
+    }
+    let body = collect(response).await?;
+    serde_json::from_slice(&body).map_err(|_| not_a_host(args))
 }
 
 pub(super) async fn refusal(response: Response<Incoming>) -> Failure {
     let status = response.status();
+    let advice = advice(status);
     let body = collect(response).await.unwrap_or_default();
     let fault: Value = serde_json::from_slice(&body).unwrap_or_default();
     match (fault.get("error").and_then(Value::as_str), fault.get("fault").and_then(Value::as_str)) {
         (Some(error), Some(name)) => {
-            Failure::Failed(format!("{error} ({} {name})", status.as_u16()))
+            Failure::Failed(format!("{error} ({} {name}){advice}", status.as_u16()))
         }
-        _ => Failure::Failed(format!("{status} {}", String::from_utf8_lossy(&body))),
+        _ => Failure::Failed(format!("{status} {}{advice}", String::from_utf8_lossy(&body))),
     }
-}
-
-pub(super) async fn send(
-    args: &RemoteArgs,
-    request: http::Result<Request<outbound::OutBody>>,
-) -> Result<Response<Incoming>, Failure> {
-    let request = request.map_err(|_| bad_host(args))?;
-    let sent = Outbound::default().send(request, Protocol::Http1).await;
-    sent.map(|sent| sent.response).map_err(|error| {
-        let host = &args.host;
-        Failure::Failed(format!(
-            "no host answers at {host} ({}); start one with `picolet serve`, \
-             or name its admin address with --host",
-            chain(&error)
-        ))
-    })
 }
 
 pub(super) async fn collect(response: Response<Incoming>) -> Result<Bytes, Failure> {
     let body = response.into_body().collect().await;
     body.map(http_body_util::Collected::to_bytes)
         .map_err(|_| Failure::Failed("the answer broke off".into()))
-}
-
-pub(super) fn address(args: &RemoteArgs, path: &str) -> Result<http::Uri, Failure> {
-    let host = args.host.trim_end_matches('/');
-    let host = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
-    format!("{host}{path}").parse().map_err(|_| bad_host(args))
-}
-
-fn bad_host(args: &RemoteArgs) -> Failure {
-    let text = format!("--host {:?} is not an address such as http://127.0.0.1:9099", args.host);
-    Failure::Usage(vec![text])
 }
 
 pub(super) fn not_a_host(args: &RemoteArgs) -> Failure {
@@ -329,16 +346,7 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
     runtime.map_err(Failure::failed)?.block_on(work)
 }
 
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(header.iter().copied());
-    table
-}
-
-fn array<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+pub(super) fn array<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -350,7 +358,7 @@ pub(super) fn text(value: &Value, pointer: &str) -> String {
     }
 }
 
-fn root(value: &Value) -> String {
+pub(super) fn root(value: &Value) -> String {
     let root = text(value, "/root");
     if root.is_empty() { "/".to_owned() } else { root }
 }

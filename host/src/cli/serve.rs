@@ -1,19 +1,22 @@
 //! `picolet serve`: settings from file, environment and flags, then the host.
 
-use super::Failure;
 use super::args::ServeArgs;
+use super::{Failure, is_coloured, supervisor};
 use crate::app::Host;
+use crate::crew::Report;
 use crate::keys::{Complaint, Keys};
-use crate::secret::Environment;
-use crate::settings::Settings;
-use crate::telemetry::start_log;
+use crate::secret::{Environment, SecretSource};
+use crate::settings::{LogSettings, Settings, TOKEN_VARIABLE, Token, token_source};
+use crate::telemetry::{Look, start_log};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 use toml::Value;
+use zeroize::Zeroizing;
 
 pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
-    let settings = settings(args)?;
-    start_log(&settings.log);
+    let settings = settings(args, Keys::default())?;
+    let _log = start_log(&settings.log, look(&settings.log));
     // For what is beside the requests: they have threads of their own.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -23,11 +26,27 @@ pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
     runtime.block_on(run(settings))
 }
 
+/// Text for people at a terminal, JSON otherwise, unless it is said.
+pub(super) fn look(settings: &LogSettings) -> Look {
+    let stderr = std::io::stderr();
+    match settings.json.unwrap_or(!stderr.is_terminal()) {
+        true => Look::Json,
+        false if is_coloured(&stderr) => Look::Coloured,
+        false => Look::Text,
+    }
+}
+
 async fn run(settings: Settings) -> Result<(), Failure> {
     let program = std::env::current_exe().map_err(Failure::failed)?;
     let (first, second) = (Stop::listen()?, Stop::listen()?);
     let host = Host::build(settings, program).await.map_err(Failure::failed)?;
-    let report = host.run(first.told(1), second.told(2)).await;
+    let stop = supervisor::told(host.ready(), first.told(1));
+    let report = host.run(stop, second.told(2)).await;
+    outcome(&report)
+}
+
+/// What a host that has ended says of itself.
+pub(super) fn outcome(report: &Report) -> Result<(), Failure> {
     match report.panicked {
         0 => Ok(()),
         count => Err(Failure::Failed(format!("{count} tasks of the host panicked, see the log"))),
@@ -35,19 +54,31 @@ async fn run(settings: Settings) -> Result<(), Failure> {
 }
 
 /// Counts SIGTERM and SIGINT.
-struct Stop {
+pub(super) struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Stop {
-    fn listen() -> Result<Self, Failure> {
+    pub(super) fn listen() -> Result<Self, Failure> {
         let terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
         Ok(Self { terminate, interrupt })
     }
 
-    async fn told(mut self, times: u32) {
+    /// For what belongs to a terminal: one of them, or that the terminal is gone.
+    pub(super) fn or_hangup() -> Result<impl Future<Output = ()>, Failure> {
+        let mut hangup = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+        let told = Self::listen()?.told(1);
+        Ok(async move {
+            tokio::select! {
+                () = told => (),
+                _ = hangup.recv() => (),
+            }
+        })
+    }
+
+    pub(super) async fn told(mut self, times: u32) {
         for _ in 0..times {
             tokio::select! {
                 _ = self.terminate.recv() => (),
@@ -57,8 +88,8 @@ impl Stop {
     }
 }
 
-fn settings(args: ServeArgs) -> Result<Settings, Failure> {
-    let mut keys = Keys::default();
+/// What was typed, over what holds where nothing was.
+pub(super) fn settings(args: ServeArgs, mut keys: Keys) -> Result<Settings, Failure> {
     if let Some(file) = settings_file(&args)? {
         let text = std::fs::read_to_string(&file).map_err(|error| {
             let file = file.display();
@@ -81,13 +112,29 @@ fn settings(args: ServeArgs) -> Result<Settings, Failure> {
         }
     }
     let environment = Environment::new(std::env::vars());
+    let token = token(&mut keys, &args.folder, &environment);
     let settings = Settings::check(args.folder, keys).map_err(|complaints: Vec<Complaint>| {
         Failure::Usage(complaints.iter().map(ToString::to_string).collect())
     })?;
-    Ok(Settings { environment, ..settings })
+    Ok(Settings { environment, token, ..settings })
 }
 
-fn settings_file(args: &ServeArgs) -> Result<Option<PathBuf>, Failure> {
+/// The token of the admin side; why there is none is a complaint like others.
+fn token(keys: &mut Keys, folder: &Path, environment: &Environment) -> Option<Token> {
+    let found = match token_source(keys)? {
+        SecretSource::Variable(variable) => environment
+            .get(&variable)
+            .map(|text| Zeroizing::new(text.to_owned()))
+            .ok_or_else(|| format!("there is no variable {variable}")),
+        SecretSource::File(file) => std::fs::read_to_string(folder.join(&file))
+            .map(Zeroizing::new)
+            .map_err(|error| format!("file {file} cannot be read: {error}")),
+    };
+    let token = found.and_then(|text| Token::check(&text));
+    token.map_err(|text| keys.add_complaint("admin_token", text)).ok()
+}
+
+pub(super) fn settings_file(args: &ServeArgs) -> Result<Option<PathBuf>, Failure> {
     if let Some(file) = &args.config {
         return Ok(Some(file.clone()));
     }
@@ -96,10 +143,15 @@ fn settings_file(args: &ServeArgs) -> Result<Option<PathBuf>, Failure> {
 }
 
 /// `PICOLET_LIMITS__REQUESTS_MAX=5` is `limits.requests_max = 5`.
-fn add_environment(keys: &mut Keys, variables: impl Iterator<Item = (String, String)>) {
+pub(super) fn add_environment(keys: &mut Keys, variables: impl Iterator<Item = (String, String)>) {
     for (name, value) in variables {
         let Some(key) = name.strip_prefix("PICOLET_") else { continue };
         if NOT_SETTINGS.contains(&key) {
+            continue;
+        }
+        if name == TOKEN_VARIABLE {
+            // It is read where it is: what is among the keys may be shown.
+            keys.add("admin_token.env", Value::String(name.clone()), &name);
             continue;
         }
         let key = key.to_lowercase().replace("__", ".");
@@ -115,7 +167,7 @@ fn add_environment(keys: &mut Keys, variables: impl Iterator<Item = (String, Str
 }
 
 /// Variables that other commands, and the tests, read.
-const NOT_SETTINGS: [&str; 3] = ["HOST", "TEST_GUESTS", "TEST_NODE"];
+pub(super) const NOT_SETTINGS: [&str; 4] = ["HOST", "TOKEN", "TEST_GUESTS", "TEST_NODE"];
 const LISTS: [&str; 3] = ["listen", "admin", "browsers.origins"];
 
 #[cfg(test)]
@@ -132,6 +184,7 @@ mod tests {
             ("PICOLET_NODE", "n1"),
             ("PICOLET_BROWSERS__ORIGINS", "https://a.example, https://b.example"),
             ("PICOLET_HOST", "ignored"),
+            ("PICOLET_TOKEN", "ignored"),
             ("OTHER", "ignored"),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));

@@ -7,9 +7,11 @@ use super::begun::Begun as BegunCall;
 use super::fleets::{Endpoint, Sought};
 use super::line::LinePlace;
 use super::options::CallOptions;
+use super::traced::{end_late, end_try, went};
 use super::{Shared, here, remote};
 use crate::breaker::Verdict;
 use crate::call::{Answer, CallBody, CallContext, CallTarget, OutgoingCall};
+use crate::edges::{OUTSIDE, Went};
 use crate::fault::Fault;
 use crate::fleet::{Fit, Place, Turn};
 use crate::record::{RecordMethod, Status};
@@ -31,8 +33,8 @@ pub(super) struct Course<'c> {
     pub(super) pending: Pending,
     tried: Vec<(Arc<str>, Begun)>,
     turn: Turn,
-    moves: usize,
-    failures: usize,
+    pub(super) moves: usize,
+    pub(super) failures: usize,
     /// Why the tries before failed, the first and the last.
     pub(super) reasons: Option<(Fault, Option<Fault>)>,
 }
@@ -157,25 +159,47 @@ impl<'c> Course<'c> {
         if self.context.deadline <= now {
             return Err(Fault::TooLate { service: self.pending.call.service.clone() });
         }
+        let (mut began, above) = (now, self.context.request_id.trace().span());
         loop {
-            let mut begun = self.choose_or_wait(&mut changes, now).await?;
+            let mut begun = match self.choose_or_wait(&mut changes, now).await {
+                Ok(begun) => begun,
+                Err(nobody) => return Err(self.untried(began, nobody)),
+            };
             if self.context.is_logged() {
                 self.log(&begun);
             }
             self.bound(&begun.endpoint, now);
-            let deadline = self.context.deadline;
+            let (deadline, shared) = (self.context.deadline, self.shared);
+            let open = shared.begin_try(&mut self, &begun, began);
             let attempt = self.attempt(&begun.endpoint, begun.place);
             let Ok(tried) = timeout_at(deadline, attempt).await else {
                 begun.end(Verdict::TimedOut);
-                return Err(self.timed_out(&begun));
+                self.count(&begun.endpoint, Went::Wrong);
+                let fault = self.timed_out(&begun);
+                end_late(open, &fault);
+                return Err(fault);
             };
             let Attempt { verdict, outcome } = tried;
+            end_try(open, &outcome, &mut self.context);
             begun.end(verdict);
+            if let Some(went) = went(&outcome) {
+                self.count(&begun.endpoint, went);
+            }
             match outcome {
                 Ok(answer) => return Ok(begun.follow(answer)),
                 Err((fault, how_far)) => self.consider(&begun.endpoint, fault, how_far)?,
             }
+            // The next try stands beside this one.
+            self.context.request_id.trace_mut().set_span(above);
+            began = Instant::now();
         }
+    }
+
+    /// Counts a try between its caller and whoever was called.
+    fn count(&self, endpoint: &Endpoint, went: Went) {
+        let from = self.context.chain.latest_first().next().map(|hop| hop.service.as_str());
+        let to = endpoint.record.name.as_str();
+        self.shared.edges.count(from.unwrap_or(OUTSIDE), to, went);
     }
 
     fn timed_out(&self, begun: &BegunCall) -> Fault {

@@ -5,7 +5,7 @@ use super::course::{Attempt, Begun, Pending};
 use super::fleets::Endpoint;
 use crate::breaker::{Verdict, retry_after};
 use crate::call::{Answer, Call, CallContext, CallHead, CallTarget, Entrance};
-use crate::fault::Fault;
+use crate::fault::{Fault, GatewayFault};
 use crate::order::render_query;
 use crate::pool::{Served, Service};
 use http::Uri;
@@ -61,9 +61,10 @@ pub(super) fn verdict(answer: &Answer) -> Verdict {
 /// What a fault instead of an answer means for the call.
 fn failed(fault: Fault) -> Attempt {
     match &fault {
-        Fault::Overloaded { .. } | Fault::HostOverloaded | Fault::Stopping => {
-            Attempt::declined(fault)
-        }
+        Fault::Overloaded { .. }
+        | Fault::HostOverloaded
+        | Fault::Stopping
+        | Fault::Gateway(GatewayFault::TooManyRequests { .. }) => Attempt::declined(fault),
         Fault::Guest { name, .. } if name == REJECTED => Attempt::declined(fault),
         Fault::Trapped { .. } => {
             Attempt { verdict: Verdict::Failed, outcome: Err((fault, Some(Begun::Maybe))) }

@@ -45,7 +45,9 @@ pub(super) async fn send(
         Ok(sent) => heard(sent, whose, context.deadline),
         Err(error) => {
             let Whose { service, domain } = &whose;
-            warn!(%service, %domain, error = chain(&error), "call failed");
+            let (request_id, error_text) = (&context.request_id, chain(&error));
+            let trace_id = request_id.trace_id();
+            warn!(%service, %domain, %request_id, trace_id, error = error_text, "call failed");
             unanswered(&error, whose)
         }
     }

@@ -2,6 +2,7 @@
 
 use super::state::{Beside, GuestHost, Place};
 use crate::abroad::{AbroadError, ForeignBody, Terms};
+use crate::call::{CallContext, Deed, End, Hop};
 use crate::fault::Fault;
 use crate::origin::Origin;
 use bytes::Bytes;
@@ -22,6 +23,8 @@ pub(super) struct Hooks {
     calls: usize,
     /// When the newest call must be over.
     deadline: Option<Instant>,
+    /// That call, where somebody asked for its trace.
+    newest: Option<(Arc<Hop>, CallContext)>,
 }
 
 type Sent = (Response<WasiBody>, Transfer);
@@ -33,16 +36,24 @@ struct Prepared {
     request: Request<crate::abroad::OutBody>,
     terms: Terms,
     place: Place,
+    newest: Option<(Arc<Hop>, CallContext)>,
 }
 
 impl Hooks {
     pub(super) fn new(host: Arc<GuestHost>, beside: Arc<Beside>, alive: &Arc<()>) -> Self {
-        Self { host, beside, alive: Arc::downgrade(alive), calls: 0, deadline: None }
+        Self { host, beside, alive: Arc::downgrade(alive), calls: 0, deadline: None, newest: None }
     }
 
     /// How many calls the guest has now, and when the newest must be over.
     pub(super) fn note_calls(&mut self, calls: usize, deadline: Option<Instant>) {
         (self.calls, self.deadline) = (calls, deadline);
+    }
+
+    /// What is sent from now on counts as sent for this call.
+    pub(super) fn note_newest(&mut self, hop: &Arc<Hop>, context: &CallContext) {
+        if context.trail.is_some() {
+            self.newest = Some((hop.clone(), context.clone()));
+        }
     }
 
     /// `wasi:http` does not tell for which call a request is made, so it has
@@ -74,7 +85,7 @@ impl Hooks {
         parts.uri = uri;
         let body = GuestBody { body, alive: self.alive.clone() };
         let request = Request::from_parts(parts, body.boxed_unsync());
-        Ok(Prepared { origin, request, terms, place })
+        Ok(Prepared { origin, request, terms, place, newest: self.newest.clone() })
     }
 }
 
@@ -99,9 +110,21 @@ async fn send(
     host: Arc<GuestHost>,
     prepared: Result<Prepared, HttpError>,
 ) -> wasmtime_wasi_http::Result<Sent> {
-    let Prepared { origin, request, terms, place } = prepared?;
+    let Prepared { origin, request, terms, place, mut newest } = prepared?;
     let exit = host.exit.as_ref().ok_or(HttpError::HttpRequestDenied)?;
-    let response = exit.send(&origin, request, terms).await.map_err(as_http_error)?;
+    let open = newest.as_mut().and_then(|(by, context)| {
+        let deed = || Deed::fetch(by.clone(), request.method(), origin.clone());
+        host.traces.begin(context, Instant::now(), deed)
+    });
+    let answered = exit.send(&origin, request, terms).await;
+    if let Some(open) = open {
+        let end = match &answered {
+            Ok(response) => End::with_status(response.status().as_u16()),
+            Err(error) => End::in_fault(&error.fault(&origin)),
+        };
+        open.end(Instant::now(), end);
+    }
+    let response = answered.map_err(as_http_error)?;
     let placed = |body: ForeignBody| PlacedBody { body, place: Some(place) }.boxed_unsync();
     let written: Transfer = Box::new(std::future::ready(Ok(())));
     Ok((response.map(placed), written))

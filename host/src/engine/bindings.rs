@@ -22,7 +22,7 @@ wasmtime::component::bindgen!({
 pub struct OpenBucket(pub(crate) crate::bucket::BucketAccess);
 
 pub(crate) use exports::picolet::service::{
-    events, service as declared, start, stop, timers, websockets,
+    events, schemas, service as declared, start, stop, timers, websockets,
 };
 pub(crate) use picolet::service::{
     bus, client, context, directory, outbound, prompt, sockets as messaging, state as kept, types,

@@ -1,17 +1,26 @@
 //! What a module declares, asked of an instance of it.
 
-use super::bindings::{declared, events, timers, websockets};
+use super::bindings::{declared, events, schemas, timers, websockets};
+use super::exports::ExportIndices;
 use super::instance::Instance;
 use crate::declaration::{
-    RawDeclaration, RawMethod, RawSchedule, RawSubscription, RawTimer, RawWebSocket,
+    Part, RawDeclaration, RawMethod, RawSchedule, RawShape, RawSubscription, RawTimer, RawWebSocket,
 };
+use wasmtime::AsContextMut;
 
 impl Instance {
     /// Asks everything that is asked when a module is loaded.
-    pub(super) async fn describe(&mut self) -> wasmtime::Result<RawDeclaration> {
+    pub(super) async fn describe(
+        &mut self,
+        indices: &ExportIndices,
+    ) -> wasmtime::Result<RawDeclaration> {
         let _running = self.store.data().host.pulse.run();
         let (store, exports) = (&mut self.store, &self.exports);
         let mut raw = RawDeclaration::from(exports.service.call_describe(&mut *store).await?);
+        if let Some(schemas) = indices.load_schemas(store.as_context_mut(), &self.made)? {
+            let shapes = schemas.call_schemas(&mut *store).await?;
+            raw.shapes = shapes.into_iter().map(RawShape::from).collect();
+        }
         let Some(others) = &exports.others else { return Ok(raw) };
         if let Some(events) = &others.events {
             let subscriptions = events.call_subscriptions(&mut *store).await?;
@@ -74,5 +83,18 @@ impl From<websockets::Websocket> for RawWebSocket {
     fn from(from: websockets::Websocket) -> Self {
         let websockets::Websocket { name, pattern, protocols, description } = from;
         Self { name, pattern, protocols, description }
+    }
+}
+
+impl From<schemas::Shape> for RawShape {
+    fn from(from: schemas::Shape) -> Self {
+        let schemas::Shape { method, part, content_type, schema } = from;
+        let part = match part {
+            schemas::Part::Path => Part::Path,
+            schemas::Part::Query => Part::Query,
+            schemas::Part::Body => Part::Body,
+            schemas::Part::Answer => Part::Answer,
+        };
+        Self { method, part, content_type, schema }
     }
 }

@@ -4,6 +4,7 @@
 //! The bound is kept outside the store: a guest that computes, or sits in a
 //! host call, keeps its own event loop from noticing the time.
 
+use super::pulse::ticks;
 use super::state::Beside;
 use futures::Stream;
 use futures::future::BoxFuture;
@@ -65,6 +66,7 @@ impl Driver {
     ) -> Result<T, Late> {
         poll_fn(|cx| {
             loop {
+                self.beside.met.go_on(ticks());
                 if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
                     return Poll::Ready(Ok(outcome));
                 }

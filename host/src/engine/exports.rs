@@ -1,6 +1,6 @@
 //! What a module exports: `service`, and of the rest what it has.
 
-use super::bindings::{declared, events, start, stop, timers, websockets};
+use super::bindings::{declared, events, schemas, start, stop, timers, websockets};
 use super::state::State;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Instance, InstancePre};
@@ -14,6 +14,8 @@ pub(super) struct ExportIndices {
     websockets: Option<websockets::GuestIndices>,
     start: Option<start::GuestIndices>,
     stop: Option<stop::GuestIndices>,
+    /// Asked when a module is loaded and never again, so no instance keeps it.
+    schemas: Option<schemas::GuestIndices>,
 }
 
 /// Exports of an instance. An instance is handed on by value, so what few
@@ -53,6 +55,7 @@ impl ExportIndices {
                 .transpose()?,
             start: has("start").then(|| start::GuestIndices::new(pre)).transpose()?,
             stop: has("stop").then(|| stop::GuestIndices::new(pre)).transpose()?,
+            schemas: has("schemas").then(|| schemas::GuestIndices::new(pre)).transpose()?,
         })
     }
 
@@ -61,7 +64,7 @@ impl ExportIndices {
         mut store: StoreContextMut<'_, State>,
         instance: &Instance,
     ) -> wasmtime::Result<Exports> {
-        let Self { service, events, timers, websockets, start, stop } = self;
+        let Self { service, events, timers, websockets, start, stop, schemas: _ } = self;
         let service = service.load(&mut store, instance)?;
         let is_plain = events.is_none()
             && timers.is_none()
@@ -79,5 +82,14 @@ impl ExportIndices {
             stop: stop.as_ref().map(|it| it.load(&mut store, instance)).transpose()?,
         };
         Ok(Exports { service, others: Some(Box::new(others)) })
+    }
+
+    /// What tells the shapes of what the methods take and answer, if anything.
+    pub(super) fn load_schemas(
+        &self,
+        mut store: StoreContextMut<'_, State>,
+        instance: &Instance,
+    ) -> wasmtime::Result<Option<schemas::Guest>> {
+        self.schemas.as_ref().map(|it| it.load(&mut store, instance)).transpose()
     }
 }

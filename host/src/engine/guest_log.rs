@@ -53,6 +53,11 @@ impl GuestLog {
         }
     }
 
+    /// The revision that its lines bear.
+    pub(super) fn revision(&self) -> &str {
+        &self.revision
+    }
+
     /// A stream of one instance; `current` is the request its lines belong to.
     pub(crate) fn output(
         self: &Arc<Self>,
@@ -70,7 +75,7 @@ impl GuestLog {
         if 0 < dropped {
             warn!(%service, %revision, bytes = dropped, "guest printed more than its limit, dropped");
         }
-        let Current { request_id, trace_id } = current;
+        let (request_id, trace_id) = (current.request_id.as_deref(), current.trace_id.as_deref());
         info!(target: "guest", %service, %revision, request_id, trace_id, stream, "{line}");
     }
 
@@ -104,11 +109,11 @@ pub(crate) struct Output {
 #[derive(Debug, Default)]
 pub(crate) struct CurrentRequest(Mutex<Option<RequestId>>);
 
-/// The same for a line: empty when nobody can tell.
+/// The same for a line: nothing when nobody can tell.
 #[derive(Debug, Default)]
 struct Current {
-    request_id: String,
-    trace_id: String,
+    request_id: Option<String>,
+    trace_id: Option<String>,
 }
 
 impl CurrentRequest {
@@ -118,9 +123,8 @@ impl CurrentRequest {
 
     fn render(&self) -> Current {
         let id = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let render =
-            |id: &RequestId| Current { request_id: id.to_string(), trace_id: id.trace_id() };
-        id.as_ref().map(render).unwrap_or_default()
+        let id = id.as_ref();
+        Current { request_id: id.map(RequestId::to_string), trace_id: id.map(RequestId::trace_id) }
     }
 }
 

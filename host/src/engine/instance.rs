@@ -13,8 +13,9 @@ use super::pulse::Running;
 use super::slots::Slot;
 use super::state::{Beside, CpuSpent, GuestHost, State};
 use super::stream;
+use super::usage::Usage;
 use crate::background::Background;
-use crate::call::{Call, CallContext, Hop};
+use crate::call::{Call, CallContext, Hop, RequestId};
 use crate::fault::Fault;
 use futures::channel::oneshot;
 use std::future::poll_fn;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::time::{Instant, timeout_at};
 use tracing::error;
-use wasmtime::component::{Accessor, InstancePre};
+use wasmtime::component::{Accessor, Instance as ComponentInstance, InstancePre};
 use wasmtime::{AsContextMut, Store};
 
 /// A component that can be instantiated.
@@ -38,6 +39,7 @@ pub(crate) struct Blueprint {
 pub(crate) struct Instance {
     pub(super) store: Store<State>,
     pub(super) exports: Exports,
+    pub(super) made: ComponentInstance,
     pub(super) beside: Arc<Beside>,
     _slot: Slot,
 }
@@ -68,9 +70,19 @@ impl Blueprint {
         Ok(Self { pre, exports, host })
     }
 
+    /// What the component exports.
+    pub(super) fn exports(&self) -> &ExportIndices {
+        &self.exports
+    }
+
     /// Where calls go on that compute.
     pub(crate) fn background(&self) -> &Background {
         &self.host.background
+    }
+
+    /// What its instances use.
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.host.usage
     }
 
     /// Whether the next call is expected to compute for long or to be stopped.
@@ -93,13 +105,16 @@ impl Blueprint {
         let _running = self.host.pulse.run();
         let mut store = new_store(self.pre.engine(), &self.host);
         let made = self.pre.instantiate_async(&mut store).await;
-        let loaded = made.and_then(|made| self.exports.load(store.as_context_mut(), &made));
-        let exports = match loaded {
-            Ok(exports) => exports,
+        let loaded = made.and_then(|made| {
+            let exports = self.exports.load(store.as_context_mut(), &made)?;
+            Ok((made, exports))
+        });
+        let (made, exports) = match loaded {
+            Ok(loaded) => loaded,
             Err(error) => return Err(Shortage::of(error, store.data())),
         };
         let beside = store.data().beside.clone();
-        Ok(Instance { store, exports, beside, _slot: slot })
+        Ok(Instance { store, exports, made, beside, _slot: slot })
     }
 
     /// Makes an instance for a call that begins now, within its bounds.
@@ -122,6 +137,19 @@ impl Blueprint {
     }
 }
 
+/// Notes in full why the engine stopped a guest, in which call of it.
+pub(super) fn log_stopped(
+    host: &GuestHost,
+    id: Option<&RequestId>,
+    fault: &Fault,
+    error: &wasmtime::Error,
+) {
+    let (service, revision) = (&host.service, host.log.revision());
+    let (request_id, trace_id) = (id.map(RequestId::to_string), id.map(RequestId::trace_id));
+    let (cause, fault) = (format!("{error:?}"), fault.reply().name);
+    error!(%service, %revision, request_id, trace_id, %fault, cause, "guest stopped");
+}
+
 impl Blueprint {
     /// The fault when there is no instance for a call.
     fn shortage(&self, shortage: &Shortage) -> Fault {
@@ -129,7 +157,8 @@ impl Blueprint {
             Shortage::NoSlot => Fault::HostOverloaded,
             Shortage::Guest { error, memory_refused } => {
                 let cause = format!("{error:?}");
-                error!(service = %self.host.service, cause, "guest cannot be started");
+                let (service, revision) = (&self.host.service, self.host.log.revision());
+                error!(%service, %revision, cause, "guest cannot be started");
                 self.fault(error, *memory_refused)
             }
         }
@@ -241,9 +270,8 @@ impl Instance {
     fn stopped(&self, call: u64, error: &wasmtime::Error) -> Fault {
         let state = self.store.data();
         let fault = fault_of(&state.host, error, self.memory_refused());
-        let request_id = state.call(call).map(|call| call.context.request_id.to_string());
-        let (cause, reply) = (format!("{error:?}"), fault.reply());
-        error!(service = %state.host.service, request_id, fault = %reply.name, cause, "guest stopped");
+        let id = state.call(call).map(|call| &call.context.request_id);
+        log_stopped(&state.host, id, &fault, error);
         fault
     }
 

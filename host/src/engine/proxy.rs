@@ -7,12 +7,13 @@
 mod body;
 mod expiration;
 
-use super::instance::{fault_of, new_store};
+use super::instance::{fault_of, log_stopped, new_store};
 use super::limit::Limit;
 use super::loan::Loan;
-use super::pulse::Running;
+use super::pulse::{Running, ticks};
 use super::slots::{Keeper, Slot};
 use super::state::{GuestHost, State};
+use super::usage::Usage;
 use crate::call::{Answer, AnswerBody, Call, CallContext, Hop};
 use crate::fault::Fault;
 use crate::manifest::Isolation;
@@ -98,6 +99,11 @@ impl ProxyRunner {
         self.waiting.count()
     }
 
+    /// What its instances use.
+    pub(crate) fn usage(&self) -> &Usage {
+        &self.host.usage
+    }
+
     /// Makes a call. `held` lives until the whole answer is over.
     pub(crate) async fn call(
         &self,
@@ -153,7 +159,8 @@ impl ProxyRunner {
             return failure.clone();
         }
         let service = &self.host.service;
-        let request_id = &ticket.context.request_id;
+        let (revision, request_id) = (self.host.log.revision(), &ticket.context.request_id);
+        let trace_id = request_id.trace_id();
         let cause = format!("{error:#}");
         if let Some(failed) = error.downcast_ref::<InstantiationError<Order>>() {
             let is_full = failed.error.is::<NoSlot>()
@@ -161,13 +168,13 @@ impl ProxyRunner {
             if is_full {
                 return Fault::HostOverloaded;
             }
-            error!(%service, %request_id, cause, "guest cannot be started");
+            error!(%service, %revision, %request_id, trace_id, cause, "guest cannot be started");
             return fault_of(&self.host, &failed.error, false);
         }
         if error.downcast_ref::<wasmtime_wasi_http::handler::ExpirationError>().is_some() {
             return ticket.late.clone();
         }
-        error!(%service, %request_id, cause, "guest gave no answer");
+        error!(%service, %revision, %request_id, trace_id, cause, "guest gave no answer");
         fault_of(&self.host, error, false)
     }
 }
@@ -234,7 +241,9 @@ impl WorkerState for Worker {
         store.set_epoch_deadline(1);
         let state = store.data_mut();
         state.end_all();
+        state.beside.met.go_on(ticks());
         state.begin(ticket.hop.clone(), ticket.context.clone());
+        state.hooks.note_newest(&ticket.hop, &ticket.context);
         let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         tickets.retain(|ticket| 0 < ticket.strong_count());
         tickets.push(Arc::downgrade(&ticket));
@@ -250,10 +259,8 @@ impl WorkerState for Worker {
         let fault = fault_of(&self.host, &error, store.data().bounds.memory_refused);
         let tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         let open: Vec<Arc<Ticket>> = tickets.iter().filter_map(Weak::upgrade).collect();
-        let request_id = open.first().map(|ticket| ticket.context.request_id.to_string());
-        let cause = format!("{error:?}");
-        let reply = fault.reply();
-        error!(service = %self.host.service, request_id, fault = %reply.name, cause, "guest stopped");
+        let id = open.first().map(|ticket| &ticket.context.request_id);
+        log_stopped(&self.host, id, &fault, &error);
         // Before the store goes, and with it the guest's ends of its bodies.
         for ticket in open {
             let _ = ticket.failure.set(fault.clone());

@@ -2,7 +2,10 @@
 //! so that an idle host sleeps.
 
 use crate::limits::EPOCH_TICK;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use tracing::warn;
@@ -23,6 +26,14 @@ pub(crate) struct Running(Arc<Pulse>);
 /// more than to let it run through a short pause.
 const TICKS_BEFORE_REST: u32 = 100;
 
+/// Ticks of all clocks of this process.
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// How many ticks there were.
+pub(super) fn ticks() -> u64 {
+    TICKS.load(Relaxed)
+}
+
 impl Pulse {
     /// Starts the clock; `tick` says whether to go on.
     pub(super) fn start(self: &Arc<Self>, mut tick: impl FnMut() -> bool + Send + 'static) {
@@ -30,7 +41,12 @@ impl Pulse {
         let run = move || {
             let _ = pulse.ticker.set(thread::current());
             let mut idle_ticks = 0;
-            while tick() {
+            let mut next = || {
+                // First, so that who meets the tick finds it counted.
+                TICKS.fetch_add(1, Relaxed);
+                tick()
+            };
+            while next() {
                 idle_ticks = if pulse.running.load(SeqCst) == 0 { idle_ticks + 1 } else { 0 };
                 if TICKS_BEFORE_REST <= idle_ticks {
                     pulse.rest();

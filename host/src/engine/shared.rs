@@ -271,8 +271,8 @@ impl Instance {
         let state = self.store.data();
         let fault = fault_of(&state.host, error, state.bounds.memory_refused);
         let (service, cause, calls) = (&state.host.service, format!("{error:?}"), state.calls());
-        let fault_name = fault.reply().name;
-        error!(service, calls, fault = %fault_name, cause, "guest stopped with all its calls");
+        let (revision, name) = (state.host.log.revision(), fault.reply().name);
+        error!(%service, %revision, calls, fault = %name, cause, "guest stopped with all its calls");
         fault
     }
 }

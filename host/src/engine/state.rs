@@ -3,9 +3,10 @@
 use super::abroad::Hooks;
 use super::guest_log::{CurrentRequest, GuestLog};
 use super::meter::{Burst, CpuMeter};
-use super::pulse::Pulse;
+use super::pulse::{Pulse, ticks};
 use super::slots::Slots;
 use super::strain::Strain;
+use super::usage::{Met, Usage, Used};
 use crate::abroad::Exit;
 use crate::background::Background;
 use crate::bucket::BucketAccesses;
@@ -17,6 +18,7 @@ use crate::limits::ModuleLimits;
 use crate::secret::Secrets;
 use crate::sockets::{Reachable, Sockets};
 use crate::subject::SubjectPattern;
+use crate::traces::Traces;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -61,6 +63,8 @@ pub(crate) struct GuestHost {
     /// Where guests go on that compute.
     pub(crate) background: Background,
     pub(crate) strain: Strain,
+    pub(crate) traces: Traces,
+    pub(crate) usage: Usage,
 }
 
 /// A folder of the host that a guest finds.
@@ -98,7 +102,7 @@ pub(crate) struct State {
     last_id: u64,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: Hooks,
+    pub(super) hooks: Hooks,
     table: ResourceTable,
 }
 
@@ -157,10 +161,11 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(TABLE_CAPACITY);
         let (alive, beside) = (Arc::new(()), Arc::<Beside>::default());
+        beside.met.go_on(ticks());
         Self {
             hooks: Hooks::new(host.clone(), beside.clone(), &alive),
             _alive: alive,
-            bounds: Bounds::new(&host.limits),
+            bounds: Bounds::new(&host),
             beside,
             calls: Vec::new(),
             tickets: Vec::new(),
@@ -244,6 +249,9 @@ impl State {
         mut store: StoreContextMut<'_, Self>,
     ) -> wasmtime::Result<UpdateDeadline> {
         let state = store.data_mut();
+        if state.beside.met.is_new(ticks()) {
+            state.host.usage.tick();
+        }
         match state.beside.meter.tick(Instant::now()) {
             Burst::Young => Ok(UpdateDeadline::Continue(1)),
             Burst::Long { spent } if state.host.limits.cpu() < spent => Err(CpuSpent.into()),
@@ -261,6 +269,7 @@ impl State {
 #[derive(Default)]
 pub(crate) struct Beside {
     pub(crate) meter: CpuMeter,
+    pub(super) met: Met,
     /// Work that the guest asked for and that is done beside its store: a
     /// store's event loop cannot run inside another's.
     errands: Mutex<Vec<BoxFuture<'static, ()>>>,
@@ -302,7 +311,7 @@ impl Drop for Place {
 
 /// Memory and tables of one store.
 pub(crate) struct Bounds {
-    memory_bytes: usize,
+    used: Used,
     memory_bytes_max: usize,
     table_elements_max: usize,
     /// Whether the guest was refused memory; a trap after that is its fault.
@@ -310,9 +319,10 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    fn new(limits: &ModuleLimits) -> Self {
+    fn new(host: &Arc<GuestHost>) -> Self {
+        let limits = &host.limits;
         Self {
-            memory_bytes: 0,
+            used: Used::by_one(host.clone()),
             memory_bytes_max: limits.memory_bytes(),
             table_elements_max: limits.table_elements,
             memory_refused: false,
@@ -323,7 +333,7 @@ impl Bounds {
 impl Bounds {
     /// All memories together.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.memory_bytes
+        self.used.memory_bytes()
     }
 }
 
@@ -335,12 +345,12 @@ impl ResourceLimiter for Bounds {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         // The bound is on all memories of the instance together.
-        let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
+        let total = self.used.memory_bytes().saturating_sub(current).saturating_add(desired);
         if self.memory_bytes_max < total {
             self.memory_refused = true;
             return Ok(false);
         }
-        self.memory_bytes = total;
+        self.used.set_memory_bytes(total);
         Ok(true)
     }
 

@@ -69,6 +69,25 @@ pub(super) async fn begin(
     Ok(CallBody::Stream(first.chain(arriving).boxed()))
 }
 
+/// Takes a body whole, up to a bound.
+pub(super) async fn gather(
+    body: Incoming,
+    headers: &HeaderMap,
+    bytes_max: u64,
+    limits: &HostLimits,
+) -> Result<Bytes, Fault> {
+    let mut chunks = match begin(body, headers, bytes_max, limits).await? {
+        CallBody::Empty => return Ok(Bytes::new()),
+        CallBody::Bytes(bytes) => return Ok(bytes),
+        CallBody::Stream(chunks) => chunks,
+    };
+    let mut all = BytesMut::new();
+    while let Some(chunk) = chunks.next().await.transpose()? {
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all.freeze())
+}
+
 async fn whole(mut arriving: Arriving) -> Result<CallBody, Fault> {
     let Some(first) = arriving.next().await.transpose()? else { return Ok(CallBody::Empty) };
     let Some(second) = arriving.next().await.transpose()? else {

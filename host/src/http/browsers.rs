@@ -6,10 +6,9 @@ mod ws;
 use super::respond::{self, Respond};
 use super::{Front, accept, body, websocket};
 use crate::browsers::{Carried, Cause, Known, Place, Transport};
-use crate::call::CallBody;
 use crate::fault::{Fault, SocketFault};
 use crate::upgrade;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::StreamExt;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -157,24 +156,10 @@ async fn socketio(
         return carry(front, request, place);
     }
     let (parts, body) = request.into_parts();
-    let bytes = gather(front, body, &parts.headers).await?;
+    let bytes_max = front.limits.websocket_message_bytes_max as u64;
+    let bytes = body::gather(body, &parts.headers, bytes_max, &front.limits).await?;
     let response = front.browsers.poll(Request::from_parts(parts, bytes), &place).await;
     Ok(response.map(Respond::bytes))
-}
-
-/// The body of a request, whole.
-async fn gather(front: &Front, body: Incoming, headers: &HeaderMap) -> Result<Bytes, Fault> {
-    let bytes_max = front.limits.websocket_message_bytes_max as u64;
-    let mut chunks = match body::begin(body, headers, bytes_max, &front.limits).await? {
-        CallBody::Empty => return Ok(Bytes::new()),
-        CallBody::Bytes(bytes) => return Ok(bytes),
-        CallBody::Stream(chunks) => chunks,
-    };
-    let mut all = BytesMut::new();
-    while let Some(chunk) = chunks.next().await.transpose()? {
-        all.extend_from_slice(&chunk);
-    }
-    Ok(all.freeze())
 }
 
 /// Hands a connection over to socket.io once it is a WebSocket.

@@ -2,6 +2,7 @@
 
 use super::Front;
 use super::accept::Place;
+use super::access::{Access, Left};
 use super::clock::{Clocked, Handing, InRequest};
 use super::respond::Respond;
 use super::watch::Order;
@@ -40,13 +41,21 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, place: Arc<Place
             let is_last = front.limits.connection_requests_max <= clock.requests_total();
             let handing = is_http2.then(|| Handing::new(&clock));
             let front = front.clone();
+            let mut access = front.has_access_log.then(|| {
+                let client = front.client_of(&request, from);
+                Box::new(Access::begin(&request, client))
+            });
             async move {
                 let mut response = front.answer(request, from).await;
                 if is_last && !is_http2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                     let close = http::HeaderValue::from_static("close");
                     response.headers_mut().insert(http::header::CONNECTION, close);
                 }
-                let response = response.map(|body| Guarded { body, handing, _guard: guard });
+                if let Some(access) = &mut access {
+                    access.answered(&mut response);
+                }
+                let response =
+                    response.map(|body| Guarded { body, handing, access, _guard: guard });
                 Ok::<Response<Guarded>, Infallible>(response)
             }
         }
@@ -115,6 +124,8 @@ where
 struct Guarded {
     body: Respond,
     handing: Option<Handing>,
+    /// Told of what goes by, where there is a line for each request.
+    access: Option<Box<Access>>,
     _guard: InRequest,
 }
 
@@ -132,6 +143,11 @@ impl Body for Guarded {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let (Some(handing), Poll::Ready(Some(Ok(_)))) = (&self.handing, &frame) {
             handing.handed();
+        }
+        let this = &mut *self;
+        if let (Some(access), Poll::Ready(frame)) = (&mut this.access, &frame) {
+            let left = if this.body.is_end_stream() { Left::Nothing } else { Left::More };
+            access.passed(frame, left);
         }
         frame
     }

@@ -1,11 +1,13 @@
 //! `/services/{name}/…`: any service by its name, here or elsewhere.
 
 use super::{Front, body};
-use crate::call::{Answer, Call, CallTarget, OutgoingCall};
-use crate::fault::Fault;
+use crate::call::{Answer, Call, CallContext, CallHead, CallTarget, Deed, End, OutgoingCall};
+use crate::fault::{Fault, GatewayFault};
 use crate::limits::ModuleLimits;
+use crate::upgrade;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 /// What the paths begin with.
 const BEGINNING: &str = "/services/";
@@ -23,22 +25,53 @@ pub(super) async fn pass_on(
     call: Box<Call>,
     body: Incoming,
 ) -> Result<Answer, Fault> {
-    let Call { mut head, context, .. } = *call;
+    let Call { head, mut context, .. } = *call;
+    let deed = || Deed::Request { verb: head.verb.clone(), path: Some("/services/{name}/{*rest}") };
+    let open = front.traces.begin(&mut context, Instant::now(), deed);
+    let outcome = ask(front, head, context, body).await;
+    if let Some(open) = open {
+        open.end(Instant::now(), End::of(&outcome));
+    }
+    outcome
+}
+
+async fn ask(
+    front: &Front,
+    mut head: CallHead,
+    context: CallContext,
+    body: Incoming,
+) -> Result<Answer, Fault> {
     let (name, rest) = split(head.uri.path()).unwrap_or_default();
     let service = crate::path::decode(name)
         .map_err(|error| Fault::BadRequest { message: error.to_string() })?
         .into_owned();
+    let mut options = take_options(&mut head.headers);
+    let key = option(&options, "key");
+    front.check_reach(key, &service)?;
+    if upgrade::is_wanted(&head.headers) && !is_here(front, key, &service)? {
+        return Err(GatewayFault::SocketElsewhere { service }.into());
+    }
     let rest = match head.uri.query() {
         Some(query) => format!("{rest}?{query}"),
         None => rest.to_owned(),
     };
     let limits = ModuleLimits::DEFAULT;
     let body = body::begin(body, &head.headers, limits.request_body_bytes, &front.limits).await?;
-    let mut options = take_options(&mut head.headers);
     options.push(("timeout-ms".to_owned(), limits.wall_ms.to_string()));
     let target = CallTarget::Path { verb: head.verb, rest };
     let outgoing = OutgoingCall { service, options, target, headers: head.headers, body };
     front.client.call(context, None, outgoing).await
+}
+
+/// Whether some endpoint of a service is on this host. WebSockets are not passed
+/// on to others.
+fn is_here(front: &Front, key: Option<&str>, service: &str) -> Result<bool, Fault> {
+    Ok(front.reach(key, service)?.iter().any(|endpoint| endpoint.is_local))
+}
+
+/// The value of an option.
+pub(super) fn option<'o>(options: &'o [(String, String)], name: &str) -> Option<&'o str> {
+    options.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
 }
 
 /// What a request may ask of the call, each as `x-picolet-` and its name.
@@ -47,7 +80,7 @@ const OPTIONS: [&str; 9] =
 
 /// The options that a request brings. They are for this host, but the version,
 /// which another one may have to choose, too.
-fn take_options(headers: &mut HeaderMap) -> Vec<(String, String)> {
+pub(super) fn take_options(headers: &mut HeaderMap) -> Vec<(String, String)> {
     let option = |name: &HeaderName| {
         let name = name.as_str().strip_prefix("x-picolet-")?;
         OPTIONS.into_iter().find(|known| *known == name)

@@ -42,9 +42,9 @@ pub(super) fn answer<B>(front: &Front, request: &Request<B>) -> Option<Response<
     Some(respond::json(StatusCode::OK, &value))
 }
 
-const ALLOW: &str = "GET, HEAD, OPTIONS";
+pub(super) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-fn not_allowed<B>(request: &Request<B>) -> Response<Respond> {
+pub(super) fn not_allowed<B>(request: &Request<B>) -> Response<Respond> {
     let (verb, path) = (request.method().to_string(), request.uri().path().to_owned());
     let allow = ALLOW.to_owned();
     respond::fault(&crate::fault::Fault::VerbNotAllowed { verb, path, allow })

@@ -7,7 +7,7 @@ use crate::travel::{FAULT, REQUEST_ID};
 use crate::upgrade;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use futures::{Stream, ready};
+use futures::{Stream, StreamExt, ready};
 use http::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     RETRY_AFTER, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -28,8 +28,11 @@ pub(super) struct Respond {
 
 enum Content {
     Bytes(Option<Bytes>),
-    Stream(BoxStream<'static, Result<Bytes, Fault>>),
+    Stream(Chunks),
 }
+
+/// Parts of a body as they come.
+pub(super) type Chunks = BoxStream<'static, Result<Bytes, Fault>>;
 
 impl Respond {
     /// A body that is there.
@@ -37,8 +40,25 @@ impl Respond {
         Self { content: Content::Bytes(Some(bytes.into())), permit: None }
     }
 
+    /// How long it is, where it is there.
+    pub(super) fn length(&self) -> Option<usize> {
+        match &self.content {
+            Content::Bytes(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len)),
+            Content::Stream(_) => None,
+        }
+    }
+
+    /// The same body, changed as it comes.
+    pub(super) fn map(self, change: impl FnOnce(Chunks) -> Chunks) -> Self {
+        let chunks = match self.content {
+            Content::Bytes(bytes) => futures::stream::iter(bytes.map(Ok)).boxed(),
+            Content::Stream(chunks) => chunks,
+        };
+        Self { content: Content::Stream(change(chunks)), permit: self.permit }
+    }
+
     /// A body that comes as it is read, and takes no place among the requests.
-    pub(super) fn stream(chunks: BoxStream<'static, Result<Bytes, Fault>>) -> Self {
+    pub(super) fn stream(chunks: Chunks) -> Self {
         Self { content: Content::Stream(chunks), permit: None }
     }
 }
@@ -146,10 +166,15 @@ pub(super) fn fault(fault: &Fault) -> Response<Respond> {
 /// A fault as JSON, with the id under which the log has more.
 pub(super) fn fault_of(fault: &Fault, request_id: &RequestId) -> Response<Respond> {
     let mut response = self::fault(fault);
+    name(&mut response, request_id);
+    response
+}
+
+/// Says in an answer what the request is called in the log.
+pub(super) fn name(response: &mut Response<Respond>, request_id: &RequestId) {
     if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    response
 }
 
 /// The connection goes on as a WebSocket.
@@ -172,6 +197,13 @@ pub(super) fn options(allow: &str) -> Response<Respond> {
     if let Ok(allow) = HeaderValue::from_str(allow) {
         response.headers_mut().insert(ALLOW, allow);
     }
+    response
+}
+
+/// JSON that is written already.
+pub(super) fn json_text(text: Bytes) -> Response<Respond> {
+    let mut response = Response::new(Respond::bytes(text));
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
 }
 

@@ -1,18 +1,23 @@
 //! The one task that owns the folder's state and the live table.
 
+mod anew;
 mod back;
+mod deploy;
 mod jobs;
 mod judge;
 mod orders;
 mod swap;
 mod view;
+mod watching;
 
-use super::events::{Events, Noted};
-use super::folder::{Folder, Stamp, is_of_a_module, manifest_of};
+use super::events::Events;
+use super::folder::{Folder, Stamp, manifest_of};
 use super::job::{JOBS_AT_ONCE, Workshop};
 use super::past::Past;
 use super::plan::Standing;
-use super::settle::{QUIET, Settling, Verdict};
+use super::settle::{QUIET, Settling, Verdict as Settled};
+use super::tally::LoadTally;
+use super::upload::Uploads;
 use super::{ModuleView, RESCAN, RevisionView};
 use crate::abroad::Abroad;
 use crate::browsers::Browsers;
@@ -32,9 +37,12 @@ use crate::settings::Settings;
 use crate::sockets::Sockets;
 use crate::telemetry::Announcer;
 use crate::timing::Timing;
+use crate::traces::Traces;
+pub(crate) use anew::Restarted;
+use deploy::Deploys;
+pub(crate) use deploy::{Judged, TakenOut, Verdict, Wait};
 use jobs::{Optimizing, Outcome};
 use judge::Conduct;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use orders::Order;
 pub(crate) use orders::{Named, OrderError, RolledBack};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +58,8 @@ pub(crate) struct Desk {
     views: Snapshots<Vec<ModuleView>>,
     ready: watch::Receiver<bool>,
     orders: mpsc::Sender<Order>,
+    uploads: Uploads,
+    pub(crate) loads: Arc<LoadTally>,
 }
 
 impl Desk {
@@ -61,6 +71,13 @@ impl Desk {
     /// Whether the first scan is done.
     pub(crate) fn is_ready(&self) -> bool {
         *self.ready.borrow()
+    }
+
+    /// Resolves when it is, and never when the loader ends before that.
+    pub(crate) async fn ready(mut self) {
+        if self.ready.wait_for(|ready| *ready).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -84,6 +101,8 @@ pub(crate) struct Loader {
     events: Arc<Events>,
     results: (mpsc::Sender<Outcome>, mpsc::Receiver<Outcome>),
     orders: mpsc::Receiver<Order>,
+    deploys: Deploys,
+    loads: Arc<LoadTally>,
     views: Publisher<Vec<ModuleView>>,
     ready: watch::Sender<bool>,
     /// Files of the first scan that are not settled one way or the other.
@@ -146,6 +165,7 @@ pub(crate) struct Tools {
     pub(crate) browsers: Browsers,
     pub(crate) timing: Timing,
     pub(crate) crew: Crew,
+    pub(crate) traces: Traces,
     pub(crate) announcer: Announcer,
     pub(crate) domain: String,
 }
@@ -168,13 +188,17 @@ impl Loader {
             environment: settings.environment.clone(),
             slots: tools.slots,
             crew: tools.crew,
+            traces: tools.traces,
             jobs: Lane::new(JOBS_AT_ONCE),
             fast_reload: settings.fast_reload,
         };
         let (views, seen) = published(Vec::new());
         let ready = watch::Sender::new(false);
         let (sender, orders) = Self::order_book();
-        let desk = Desk { views: seen, ready: ready.subscribe(), orders: sender };
+        let uploads = Uploads::new(&settings.folder, limits);
+        let loads = Arc::<LoadTally>::default();
+        let (is_ready, tally) = (ready.subscribe(), loads.clone());
+        let desk = Desk { views: seen, ready: is_ready, orders: sender, uploads, loads: tally };
         let loader = Self {
             workshop: Arc::new(workshop),
             past: tools.past,
@@ -194,6 +218,8 @@ impl Loader {
             events: Arc::default(),
             results: mpsc::channel(OUTCOMES_WAITING),
             orders,
+            deploys: Deploys::default(),
+            loads,
             views,
             ready,
             awaited: BTreeSet::new(),
@@ -237,47 +263,10 @@ impl Loader {
                     self.scan(false);
                 }
             }
+            self.put_waiting();
             self.note_ready();
         }
         self.stop_all().await;
-    }
-
-    fn watch(&self) -> Option<RecommendedWatcher> {
-        let events = self.events.clone();
-        let watcher = notify::recommended_watcher(move |event| events.note(event));
-        match watcher {
-            Ok(mut watcher) => {
-                self.rearm(Some(&mut watcher));
-                Some(watcher)
-            }
-            Err(error) => {
-                warn!(%error, "folder is looked through every 30 s only, it cannot be watched");
-                None
-            }
-        }
-    }
-
-    /// Watches the folder anew: it may have been replaced by another.
-    fn rearm(&self, watcher: Option<&mut RecommendedWatcher>) {
-        let Some(watcher) = watcher else { return };
-        let folder = &self.workshop.folder.path;
-        if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-            warn!(folder = %folder.display(), %error, "folder cannot be watched");
-        }
-    }
-
-    fn take_events(&mut self) {
-        let now = self.started.elapsed();
-        let Noted { changes, lost } = self.events.take();
-        if lost {
-            warn!("events of the folder were lost, looking through all of it");
-            self.settling.lose_track(now);
-        }
-        for (file, change) in changes {
-            if is_of_a_module(&file) {
-                self.settling.see(&file, change, now);
-            }
-        }
     }
 
     /// Looks at every file and begins what is to be done.
@@ -312,7 +301,7 @@ impl Loader {
             let [wasm, toml] = stamp.looks(wall);
             let verdict = self.settling.judge(file, wasm, now);
             match verdict.max(self.settling.judge(&manifest, toml, now)) {
-                Verdict::Whole => {
+                Settled::Whole => {
                     self.settling.forget(file);
                     self.settling.forget(&manifest);
                     module.taken = Some(stamp.clone());
@@ -321,13 +310,13 @@ impl Loader {
                     }
                     self.begin(file);
                 }
-                Verdict::Wait(at) => {
+                Settled::Wait(at) => {
                     if is_first {
                         self.awaited.insert(file.clone());
                     }
                     self.wake_at(self.started + at);
                 }
-                Verdict::BeingWritten => (),
+                Settled::BeingWritten => (),
             }
         }
         self.look_for_missing(&found);

@@ -60,6 +60,11 @@ pub(super) struct ReadLimits {
 }
 
 impl Stamp {
+    /// Whether there is more than a manifest.
+    pub(super) fn has_module(&self) -> bool {
+        self.wasm != FileStamp::Absent
+    }
+
     /// What the module and its manifest tell of their writing.
     pub(super) fn looks(&self, now: SystemTime) -> [Look; 2] {
         [self.wasm.look(now), self.manifest.look(now)]
@@ -95,7 +100,7 @@ impl Folder {
         Ok(found)
     }
 
-    fn stamp(&self, file: &str) -> Stamp {
+    pub(super) fn stamp(&self, file: &str) -> Stamp {
         let stamp = |file: &str| match fs::metadata(self.path.join(file)) {
             Ok(metadata) => FileStamp::There {
                 device: metadata.dev(),

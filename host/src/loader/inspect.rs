@@ -18,6 +18,7 @@ use crate::limits::HostLimits;
 use crate::pool::Service;
 use crate::secret::Environment;
 use crate::sockets::Sockets;
+use crate::traces::Traces;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -67,6 +68,7 @@ pub(crate) async fn inspect(
         environment,
         slots: Slots::new(limits.instances_max),
         crew: Crew::default(),
+        traces: Traces::none(),
         jobs: Lane::new(1),
         fast_reload: false,
     };

@@ -13,7 +13,7 @@ use crate::crew::Crew;
 use crate::declaration::Declaration;
 use crate::digest::Digest;
 use crate::engine::{
-    Compiled, Engine, GuestFolder, GuestHost, GuestLog, Prepared, Slots, Strain, Tier, World,
+    Compiled, Engine, GuestFolder, GuestHost, GuestLog, Prepared, Slots, Strain, Tier, Usage, World,
 };
 use crate::grant::FileGrant;
 use crate::keys::Complaint;
@@ -21,9 +21,10 @@ use crate::lane::Lane;
 use crate::limits::HostLimits;
 use crate::manifest::{CALLS_PER_INSTANCE, Manifest};
 use crate::name::Name;
-use crate::pool::{Life, Parts, Service, StartCause};
+use crate::pool::{Done, Life, Parts, Service, StartCause};
 use crate::secret::{Environment, SecretSource, Secrets};
 use crate::sockets::{Reachable, Sockets};
+use crate::traces::Traces;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
@@ -47,6 +48,7 @@ pub(super) struct Workshop {
     pub(super) config: BTreeMap<String, String>,
     pub(super) slots: Arc<Slots>,
     pub(super) crew: Crew,
+    pub(super) traces: Traces,
     /// Modules held in memory at once while they load.
     pub(super) jobs: Lane,
     /// For modules whose manifest does not say.
@@ -82,6 +84,7 @@ struct Identity {
     declaration: Declaration,
     registration: String,
     life: Arc<Life>,
+    done: Done,
 }
 
 /// What a revision is made from, unchecked.
@@ -127,6 +130,19 @@ impl Workshop {
         self.finish(Arc::new(sound), Some(live)).await
     }
 
+    /// Makes a live revision anew: of its file, or of what is kept where that
+    /// holds something else by now.
+    pub(super) async fn load_same(self: Arc<Self>, live: Arc<Service>) -> Result<Loaded, Refusal> {
+        let _place = self.jobs.enter().await;
+        let (workshop, module, digest) = (self.clone(), live.module.clone(), live.digest);
+        let sound = spawn_blocking(move || match workshop.read_whole(&format!("{module}.wasm")) {
+            Ok(content) if content.digest == digest => workshop.check(module, content),
+            _ => workshop.read_kept(module, digest, digest),
+        });
+        let sound = sound.await.map_err(|_| Refusal::Lost)??;
+        self.finish(Arc::new(sound), Some(live)).await
+    }
+
     async fn finish(
         self: &Arc<Self>,
         sound: Arc<Sound>,
@@ -145,7 +161,9 @@ impl Workshop {
         let registration = same.map_or_else(new_registration, |same| same.registration.clone());
         let same = before.as_ref().filter(|before| before.digest == sound.digest);
         let life = same.map_or_else(Arc::default, |same| same.life());
-        let service = self.make(&sound, &compiled, Identity { declaration, registration, life })?;
+        let done = Done::nothing(&declaration);
+        let identity = Identity { declaration, registration, life, done };
+        let service = self.make(&sound, &compiled, identity)?;
         if let Some(before) = before {
             service.warm_up(&before).await;
         }
@@ -173,7 +191,8 @@ impl Workshop {
     ) -> Result<Arc<Service>, Refusal> {
         let compiled = self.engine.compile(&sound.verified.component, Tier::Optimized).await?;
         let (declaration, registration) = (before.declaration.clone(), before.registration.clone());
-        let identity = Identity { declaration, registration, life: before.life() };
+        let identity =
+            Identity { declaration, registration, life: before.life(), done: before.done() };
         let service = self.make(sound, &compiled, identity)?;
         service.warm_up(before).await;
         Ok(service)
@@ -185,7 +204,7 @@ impl Workshop {
         compiled: &Compiled,
         identity: Identity,
     ) -> Result<Arc<Service>, Refusal> {
-        let Identity { declaration, registration, life } = identity;
+        let Identity { declaration, registration, life, done } = identity;
         let host = self.guest_host(Some(&declaration.name), sound);
         let (world, isolation) = (sound.verified.world, sound.manifest.isolation);
         let prepared = self.engine.prepare(compiled, world, isolation, host)?;
@@ -197,8 +216,10 @@ impl Workshop {
             manifest: sound.manifest.clone(),
             registration,
             life,
+            done,
             prepared,
             slots: self.slots.clone(),
+            traces: self.traces.clone(),
             crew: self.crew.clone(),
         });
         let past = self.past.as_ref();
@@ -210,6 +231,17 @@ impl Workshop {
 
     fn read(&self, file: &str) -> Result<Sound, Refusal> {
         let module = module_name(file)?;
+        let content = self.read_whole(file)?;
+        let digest = content.digest;
+        let pin = self.past.as_ref().and_then(|past| past.read(&module, digest));
+        if let Some(to) = pin.and_then(|pin| Digest::parse(&pin.to)) {
+            return self.read_kept(module, to, digest);
+        }
+        self.check(module, content)
+    }
+
+    /// What a file and its manifest hold.
+    fn read_whole(&self, file: &str) -> Result<Content, Refusal> {
         let limits = ReadLimits {
             module_bytes_max: self.limits.module_bytes_max,
             manifest_bytes_max: self.limits.manifest_bytes_max,
@@ -217,11 +249,7 @@ impl Workshop {
         let folder::Loaded { wasm, manifest: text } = self.folder.read(file, &limits)?;
         let text = text.unwrap_or_default();
         let digest = Digest::of(&[&wasm, text.as_bytes()]);
-        let pin = self.past.as_ref().and_then(|past| past.read(&module, digest));
-        if let Some(to) = pin.and_then(|pin| Digest::parse(&pin.to)) {
-            return self.read_kept(module, to, digest);
-        }
-        self.check(module, Content { digest, file: digest, wasm, text })
+        Ok(Content { digest, file: digest, wasm, text })
     }
 
     fn read_kept(&self, module: Name, digest: Digest, file: Digest) -> Result<Sound, Refusal> {
@@ -331,6 +359,8 @@ impl Workshop {
             pulse: self.engine.pulse(),
             background: self.engine.background(),
             strain: Strain::default(),
+            traces: self.traces.clone(),
+            usage: Usage::default(),
         })
     }
 }

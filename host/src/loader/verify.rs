@@ -67,7 +67,8 @@ pub(crate) fn verify(bytes: &[u8], limits: &HostLimits) -> Result<Verified, Veri
     Ok(Verified { component, world, imports: survey.imports })
 }
 
-fn kind(bytes: &[u8]) -> Result<Encoding, VerifyError> {
+/// What the beginning of a file is that of.
+pub(super) fn kind(bytes: &[u8]) -> Result<Encoding, VerifyError> {
     if !bytes.starts_with(b"\0asm") {
         let text = bytes.trim_ascii_start();
         let is_text = text.starts_with(b"(module") || text.starts_with(b"(component");

@@ -1,7 +1,8 @@
 //! Who makes the calls that a service makes: each of its entrances by its name.
 
 use crate::call::{Entrance, Hop};
-use crate::declaration::Declaration;
+use crate::declaration::{Declaration, Method};
+use crate::digest::Digest;
 use crate::name::Name;
 use std::sync::Arc;
 
@@ -16,13 +17,17 @@ pub(super) struct Hops {
 }
 
 impl Hops {
-    pub(super) fn of(declaration: &Declaration) -> Self {
-        let service = &declaration.name;
-        let hop =
-            |method: &Name| Arc::new(Hop { service: service.clone(), method: method.clone() });
+    pub(super) fn of(declaration: &Declaration, revision: Digest) -> Self {
+        let Declaration { name: service, root, .. } = declaration;
+        let hop_at = |method: &Name, route| {
+            let (service, method) = (service.clone(), method.clone());
+            Arc::new(Hop { service, method, revision, route })
+        };
+        let hop = |method: &Name| hop_at(method, None);
+        let route = |method: &Method| Some((method.verb, format!("{root}{}", method.pattern)));
         let own = |name: &str| Name::parse(name).ok().map(|name| hop(&name));
         Self {
-            methods: declaration.methods.iter().map(|one| hop(&one.name)).collect(),
+            methods: declaration.methods.iter().map(|it| hop_at(&it.name, route(it))).collect(),
             subscriptions: declaration.subscriptions.iter().map(|one| hop(&one.name)).collect(),
             timers: declaration.timers.iter().map(|one| hop(&one.name)).collect(),
             websockets: declaration.websockets.iter().map(|one| hop(&one.name)).collect(),

@@ -1,6 +1,7 @@
 //! What a revision does once before its first call, and once after its last.
 
 use super::Service;
+use super::visit::Visit;
 use crate::block::Params;
 use crate::call::{Call, CallBody, CallContext, CallHead, Entrance, RequestIds};
 use crate::fault::Fault;
@@ -101,7 +102,8 @@ impl Service {
         let time = Duration::from_millis(self.limits().stop_ms);
         if let Err(fault) = self.run_once(Entrance::Stop, "STOP", cause.as_str(), time).await {
             let (service, version) = (&self.declaration.name, &self.declaration.version);
-            warn!(%service, %version, %fault, "stop ended in a fault");
+            let revision = &self.digest;
+            warn!(%service, %version, %revision, %fault, "stop ended in a fault");
         }
     }
 
@@ -121,8 +123,9 @@ impl Service {
         };
         let context = CallContext::outermost(self.life.ids.next(None, None), Instant::now() + time);
         let Some(hop) = self.hops.of_entrance(entrance) else { return Ok(()) };
-        let call = Box::new(Call { entrance, head, body: CallBody::Empty, context });
+        let mut call = Box::new(Call { entrance, head, body: CallBody::Empty, context });
         let permit = self.gate.admit_beside();
-        self.serve(call, hop, permit).await.map(drop)
+        let visit = Visit::begin(self, &mut call, hop, Instant::now());
+        self.serve(call, visit, permit).await.map(drop)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::instances::Instances;
 use super::shared::SharedInstances;
-use crate::engine::{Prepared, ProxyRunner, Slots};
+use crate::engine::{Prepared, ProxyRunner, Slots, Usage};
 use crate::manifest::Manifest;
 use std::sync::Arc;
 
@@ -44,6 +44,15 @@ impl Supply {
             Self::Instances(instances) => instances.idle(),
             Self::Shared(shared) => shared.instances().idle(),
             Self::Proxy(runner) => runner.idle(),
+        }
+    }
+
+    /// What they use.
+    pub(super) fn usage(&self) -> &Usage {
+        match self {
+            Self::Instances(instances) => instances.blueprint().usage(),
+            Self::Shared(shared) => shared.instances().blueprint().usage(),
+            Self::Proxy(runner) => runner.usage(),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What a service has done.
 
 use crate::call::Answer;
+use crate::declaration::Declaration;
 use crate::fault::Fault;
+use crate::figures::Figures;
 use crate::withdraw::Tally;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Counts of one revision.
 #[derive(Debug, Default)]
@@ -14,25 +17,62 @@ pub(crate) struct Counts {
     ended: AtomicU64,
     pub(crate) faults: AtomicU64,
     pub(crate) failures: AtomicU64,
+    /// Calls of methods and WebSockets that were turned away: no place in time, or
+    /// over the pace.
+    pub(crate) sheds: AtomicU64,
+    /// Faults by their labels, of which there are few.
+    by_label: Mutex<Vec<(&'static str, u64)>>,
+}
+
+/// What a revision has done. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Done {
+    pub(super) counts: Arc<Counts>,
+    /// Of each method, as it is declared.
+    pub(super) figures: Arc<[Figures]>,
 }
 
 impl Counts {
-    /// A call has ended.
-    pub(super) fn ended(&self, outcome: &Result<Answer, Fault>) {
-        if outcome.is_err() {
+    /// A call has ended. Tells whether it failed.
+    pub(super) fn ended(&self, outcome: &Result<Answer, Fault>) -> bool {
+        if let Err(fault) = outcome {
             self.faults.fetch_add(1, Ordering::Relaxed);
+            let (label, mut by_label) = (fault.label(), self.by_label());
+            match by_label.iter_mut().find(|(known, _)| *known == label) {
+                Some((_, count)) => *count += 1,
+                None => by_label.push((label, 1)),
+            }
         }
-        if is_failure(outcome) {
+        let is_failure = is_failure(outcome);
+        if is_failure {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
         // What is counted above is seen by whoever sees this.
         self.ended.fetch_add(1, Ordering::Release);
+        is_failure
+    }
+
+    /// Faults by their labels, those that there were.
+    pub(crate) fn faults_by_label(&self) -> Vec<(&'static str, u64)> {
+        self.by_label().clone()
+    }
+
+    fn by_label(&self) -> MutexGuard<'_, Vec<(&'static str, u64)>> {
+        self.by_label.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls that ended, and how many of them failed.
     pub(crate) fn tally(&self) -> Tally {
         let calls = self.ended.load(Ordering::Acquire);
         Tally { calls, failures: self.failures.load(Ordering::Relaxed).min(calls) }
+    }
+}
+
+impl Done {
+    /// Nothing, by the methods of a declaration.
+    pub(crate) fn nothing(declaration: &Declaration) -> Self {
+        let figures = declaration.methods.iter().map(|_| Figures::default()).collect();
+        Self { counts: Arc::default(), figures }
     }
 }
 
@@ -79,6 +119,7 @@ mod tests {
             counts.ended(&outcome);
         }
         assert_eq!(counts.tally(), Tally { calls: 4, failures: 4 });
+        assert_eq!(counts.faults_by_label(), [("guest", 1), ("trapped", 1), ("wall-limit", 1)]);
         for outcome in [
             answer(200),
             answer(404),

@@ -29,10 +29,11 @@ pub(crate) struct External {
 
 const HTTP1: &str = "http/1.1";
 
-const KEYS: [&str; 8] =
-    ["name", "key", "address", "root", "methods", "health", "interval_ms", "protocol"];
-
 impl External {
+    /// What an entry may have.
+    pub(crate) const KEYS: [&str; 8] =
+        ["name", "key", "address", "root", "methods", "health", "interval_ms", "protocol"];
+
     /// Reads all entries.
     pub(super) fn all(value: &Value) -> Result<Vec<Self>, String> {
         let shape = || format!("got {}, want [[external]] with name and address", show(value));
@@ -41,8 +42,8 @@ impl External {
     }
 
     fn read(table: &Table) -> Result<Self, String> {
-        if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(format!("an entry has no {key}, only {}", KEYS.join(", ")));
+        if let Some(key) = table.keys().find(|key| !Self::KEYS.contains(&key.as_str())) {
+            return Err(format!("an entry has no {key}, only {}", Self::KEYS.join(", ")));
         }
         let text = |key: &str| match table.get(key) {
             None => Ok(None),

@@ -33,6 +33,7 @@ pub(crate) struct Component {
     core: String,
 }
 
+const SCHEMAS: &str = "picolet:service/schemas@1.0.0";
 const SERVICE: &str = "picolet:service/service@1.0.0";
 /// Where the declaration lies in memory.
 const START: usize = 16;
@@ -87,6 +88,36 @@ impl Component {
             .unwrap();
         let import = format!(r#"(import "{name}/{interface}@{version}" "go" (func))"#);
         self.core.insert_str(0, &import);
+        self
+    }
+
+    /// The same with schemas to tell: the index of the method, that of the part,
+    /// the content type and the schema. They lie in memory of their own.
+    pub(crate) fn telling(mut self, shapes: &[(u32, u8, &str, &str)]) -> Self {
+        const SHAPE: usize = 24;
+        let (before, after) = self.core.split_once("\"memory\") ").expect("it has a memory");
+        let (pages, after) = after.split_once(')').expect("the memory has a size");
+        let at = pages.parse::<usize>().unwrap() << 16;
+        let mut texts: Vec<u8> = Vec::new();
+        let texts_at = at + 8 + SHAPE * shapes.len();
+        let mut words = vec![at + 8, shapes.len()];
+        for (method, part, content_type, schema) in shapes {
+            words.extend([*method as usize, usize::from(*part)]);
+            for text in [content_type, schema] {
+                words.extend([texts_at + texts.len(), text.len()]);
+                texts.extend(text.as_bytes());
+            }
+        }
+        let mut data = le_bytes(&words);
+        data.extend(texts);
+        let pages = (at + data.len()).div_ceil(1 << 16);
+        self.core = format!("{before}\"memory\") {pages}){after}(data (i32.const {at}) \"");
+        for byte in data {
+            write!(self.core, "\\{byte:02x}").unwrap();
+        }
+        write!(self.core, "\") (func (export \"{SCHEMAS}#schemas\") (result i32) i32.const {at})")
+            .unwrap();
+        write!(self.world, "export {SCHEMAS};").unwrap();
         self
     }
 
@@ -150,8 +181,12 @@ fn layout(declaration: &Declaration) -> Vec<u8> {
         words.extend(nothing);
         words.extend(nothing);
     }
-    let mut bytes: Vec<u8> =
-        words.iter().flat_map(|word| u32::try_from(*word).unwrap().to_le_bytes()).collect();
+    let mut bytes = le_bytes(&words);
     bytes.extend(texts);
     bytes
+}
+
+/// Numbers of 32 bits as they lie in memory.
+fn le_bytes(words: &[usize]) -> Vec<u8> {
+    words.iter().flat_map(|word| u32::try_from(*word).unwrap().to_le_bytes()).collect()
 }

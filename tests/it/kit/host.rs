@@ -13,11 +13,13 @@ pub(crate) struct Launch {
     folder: Folder,
     state: PathBuf,
     is_state_shared: bool,
-    variables: Vec<(&'static str, &'static str)>,
+    variables: Vec<(&'static str, String)>,
     /// Of the largest file it may write, in KiB.
     file_kib_max: Option<u32>,
     /// Where its services listen.
     listen: SocketAddr,
+    /// Where its admin side does.
+    admin: SocketAddr,
 }
 
 impl Launch {
@@ -28,9 +30,11 @@ impl Launch {
             folder,
             state,
             is_state_shared: true,
-            variables: Vec::new(),
+            // Nobody is at a terminal here, and tests read lines.
+            variables: vec![("PICOLET_LOG__JSON", "false".to_owned())],
             file_kib_max: None,
             listen: ([127, 0, 0, 1], 0).into(),
+            admin: ([127, 0, 0, 1], 0).into(),
         }
     }
 
@@ -49,8 +53,14 @@ impl Launch {
     }
 
     /// With one more variable in its environment.
-    pub(crate) fn variable(mut self, name: &'static str, value: &'static str) -> Self {
-        self.variables.push((name, value));
+    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// With the log as it is when nobody says how.
+    pub(crate) fn usual_log(mut self) -> Self {
+        self.variables.retain(|(name, _)| *name != "PICOLET_LOG__JSON");
         self
     }
 
@@ -64,6 +74,18 @@ impl Launch {
     /// An address of its own keeps the port free meanwhile.
     pub(crate) fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
+        self
+    }
+
+    /// Its admin side at this address, for the same reason.
+    pub(crate) fn admin(mut self, address: SocketAddr) -> Self {
+        self.admin = address;
+        self
+    }
+
+    /// Its admin side on every address of the machine.
+    pub(crate) fn admin_everywhere(mut self) -> Self {
+        self.admin = ([0, 0, 0, 0], 0).into();
         self
     }
 
@@ -90,8 +112,8 @@ impl Launch {
             // What was kept for a folder that is gone would stay.
             command.env("PICOLET_LIMITS__REVISIONS_MIB_MAX", "0");
         }
-        let listen = self.listen.to_string();
-        command.args(["--listen", &listen, "--admin", "127.0.0.1:0"]);
+        let (listen, admin) = (self.listen.to_string(), self.admin.to_string());
+        command.args(["--listen", &listen, "--admin", &admin]);
         command.envs(self.variables);
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the host starts");
@@ -176,6 +198,17 @@ impl Host {
         let json = [("content-type", "application/json")];
         let headers: &[_] = if body.is_empty() { &[] } else { &json };
         let body = super::body(body.to_owned());
+        self.client.ask(super::request(verb, self.admin, path, headers, body)).await
+    }
+
+    /// Any request to the admin side, with headers of its own.
+    pub(crate) async fn ask_admin(
+        &self,
+        verb: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: super::Body,
+    ) -> Reply {
         self.client.ask(super::request(verb, self.admin, path, headers, body)).await
     }
 

@@ -76,7 +76,9 @@ impl Log {
     /// Lines that tell of a panic of the host itself. What guests print bears
     /// the name of their service.
     pub(crate) fn panics(&self) -> Vec<String> {
-        let is_own = |line: &String| line.contains("panicked") && !line.contains("service=");
+        let is_of_guest =
+            |line: &str| ["service=", "\"service\":"].iter().any(|mark| line.contains(mark));
+        let is_own = |line: &String| line.contains("panicked") && !is_of_guest(line);
         self.lines().into_iter().filter(is_own).collect()
     }
 }

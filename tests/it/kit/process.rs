@@ -77,6 +77,13 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
     pids.filter(|pid| stat(*pid).get(1) == Some(&parent)).collect()
 }
 
+/// The same with those that they have started, and so on.
+pub(crate) fn descendants(pid: u32) -> Vec<u32> {
+    let own = children(pid);
+    let theirs = own.iter().flat_map(|child| descendants(*child));
+    own.iter().copied().chain(theirs).collect()
+}
+
 /// Whether a process was stopped by a signal.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     stat(pid).first().is_some_and(|state| state == "T")

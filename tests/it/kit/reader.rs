@@ -26,7 +26,12 @@ impl Reader {
         Self::over(host.open_admin(&format!("/admin/v1/events?{query}")).await)
     }
 
-    /// The same for who has seen an event before.
+    /// Follows the log.
+    pub(crate) async fn of_log(host: &Host, query: &str) -> Self {
+        Self::over(host.open_admin(&format!("/admin/v1/logs?follow=true&{query}")).await)
+    }
+
+    /// Hears for one who has seen an event before.
     pub(crate) async fn after(host: &Host, query: &str, id: &str) -> Self {
         let path = format!("/admin/v1/events?{query}");
         let last = [("last-event-id", id)];
@@ -39,6 +44,11 @@ impl Reader {
         let path = format!("/events?{query}");
         let request = request("GET", host.services, &path, headers, body(""));
         Self::over(Client::default().open(request).await)
+    }
+
+    /// Reads what the dashboard is told.
+    pub(crate) async fn of_dashboard(host: &Host) -> Self {
+        Self::over(host.open_admin("/admin/v1/live").await)
     }
 
     #[track_caller]

@@ -1,6 +1,7 @@
 //! When an instance of a `wasi:http` guest ends.
 
 use super::super::loan::Loan;
+use super::super::pulse::ticks;
 use super::super::slots::{Given, Keeper};
 use super::super::state::Beside;
 use futures::FutureExt;
@@ -210,7 +211,13 @@ impl WorkerExpiration for Expiration {
         start: std::time::Instant,
     ) -> Poll<()> {
         // Asked whenever the instance has come to rest.
-        self.beside.meter.paused(Instant::now);
+        let Beside { meter, met, .. } = &*self.beside;
+        if meter.paused(Instant::now) {
+            // When it goes on is not told.
+            met.rest(ticks());
+        } else {
+            met.go_on(ticks());
+        }
         let idle_until = Instant::from_std(start + self.idle_max);
         let at = if status == WorkerStatus::Idle {
             if self.look_at_idle(cx).is_ready() {

@@ -10,6 +10,7 @@ use crate::block::Params;
 use crate::call::{Call, CallBody, CallContext, CallHead, Entrance, Properties};
 use crate::declaration::{Place, WebSocket};
 use crate::fault::{Fault, SocketFault};
+use crate::http::access::Whose;
 use crate::http::respond::{self, Respond};
 use crate::http::{Front, accept, door, version};
 use crate::live::Target;
@@ -89,8 +90,13 @@ pub(in crate::http) async fn open(front: &Arc<Front>, request: Request<Incoming>
     let context = travel::read(request.headers(), &front.ids);
     let Some(found) = find(front, &request, &context) else { return Opened::NoSocket(request) };
     let request_id = context.request_id.clone();
+    let whose = front.has_access_log.then(|| Box::new(Whose::to(&found.target, &request_id)));
     let opened = try_open(front, request, found, context).await;
-    Opened::Answered(opened.unwrap_or_else(|fault| respond::fault_of(&fault, &request_id)))
+    let mut response = opened.unwrap_or_else(|fault| respond::fault_of(&fault, &request_id));
+    if let Some(whose) = whose {
+        response.extensions_mut().insert(whose);
+    }
+    Opened::Answered(response)
 }
 
 /// Where a request leads, when that is a WebSocket.
@@ -107,6 +113,7 @@ fn find<B>(front: &Arc<Front>, request: &Request<B>, context: &CallContext) -> O
     let (target, params, uri) = match door::split(path) {
         Some((name, rest)) => {
             let name = crate::path::decode(name).ok()?;
+            front.check_reach(None, &name).ok()?;
             let rest = if rest.is_empty() { "/" } else { rest };
             let (target, params) = live.draw_route(&name, &Method::GET, rest, &asked)?;
             let root = &target.service.declaration.root;

@@ -8,7 +8,7 @@ use super::jobs::Optimizing;
 use super::orders::{Named, OrderError, Reply, RolledBack};
 use super::{Loader, Revision};
 use crate::digest::Digest;
-use crate::pool::{Service, StopCause};
+use crate::pool::Service;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tracing::{info, warn};
@@ -32,7 +32,7 @@ pub(super) struct WentBack {
 }
 
 impl GoingBack {
-    fn end(self, outcome: Result<RolledBack, OrderError>) {
+    pub(super) fn end(self, outcome: Result<RolledBack, OrderError>) {
         if let Err(error) = &outcome {
             let service = &self.from.declaration.name;
             warn!(%service, %error, "not rolled back");
@@ -93,7 +93,7 @@ impl Loader {
             match admit(&self.standing(), &standing) {
                 Plan::Publish { live, .. } => Ok((loaded, standing, live)),
                 Plan::Refuse(conflict) => {
-                    self.let_go(loaded.service, StopCause::Refused);
+                    self.discard(loaded.service, &going_back.from);
                     Err(conflict.into())
                 }
             }

@@ -4,7 +4,11 @@
 use super::super::Refusal;
 use super::super::job::{Loaded, Sound};
 use super::super::plan::Standing;
+use super::super::tally::Loading;
+use super::anew::{Restarting, carry_over};
 use super::back::GoingBack;
+use super::deploy::Told;
+use super::orders::OrderError;
 use super::{Loader, Revision};
 use crate::crew::StopSignal;
 use crate::pool::{Service, StartCause, StopCause};
@@ -25,20 +29,33 @@ pub(super) struct Outcome {
 }
 
 enum Job {
-    Load { batch: u64, loaded: Result<Loaded, Refusal> },
+    Load { batch: u64, before: Option<Arc<Service>>, loaded: Result<Loaded, Refusal> },
     Optimize(Result<Arc<Service>, Refusal>),
     RollBack { going_back: GoingBack, loaded: Result<Loaded, Refusal> },
+    Restart { restarting: Restarting, loaded: Result<Loaded, Refusal> },
 }
 
 impl Job {
-    /// The service that it made, if it is a new revision.
-    fn service(self) -> Option<Arc<Service>> {
-        match self {
-            Self::Load { loaded, .. } | Self::RollBack { loaded, .. } => {
-                loaded.ok().map(|loaded| loaded.service)
+    /// Ends it when its module is gone: who waits is told. What it made is handed
+    /// back if it is a revision of its own; what goes on as another one ends with that.
+    fn end_removed(self) -> Option<Arc<Service>> {
+        let (before, loaded) = match self {
+            Self::Load { before, loaded, .. } => (before, loaded),
+            Self::RollBack { going_back, loaded } => {
+                let before = going_back.from.clone();
+                going_back.end(Err(OrderError::TakenOut));
+                (Some(before), loaded)
             }
-            Self::Optimize(_) => None,
-        }
+            Self::Restart { restarting, loaded } => {
+                let before = restarting.live.clone();
+                restarting.end(Err(OrderError::TakenOut));
+                (Some(before), loaded)
+            }
+            Self::Optimize(_) => return None,
+        };
+        let service = loaded.ok()?.service;
+        let lives_on = before.is_some_and(|before| service.lives_on_in(&before));
+        (!lives_on).then_some(service)
     }
 }
 
@@ -88,7 +105,7 @@ impl Loader {
             optimizing.under_way = None;
         }
         let live = module.live.as_ref().map(|revision| revision.standing.service.clone());
-        let (module_id, batch) = (module.id, self.batch);
+        let (module_id, batch, before) = (module.id, self.batch, live.clone());
         let (file, workshop) = (file.to_owned(), self.workshop.clone());
         let cause = if live.is_some() { StartCause::Swap } else { StartCause::Load };
         self.hire("load", module_id, file.clone(), async move |mut stop: StopSignal| {
@@ -97,7 +114,7 @@ impl Loader {
                 () = stop.stopped() => None,
                 loaded = AssertUnwindSafe(load).catch_unwind() => {
                     let loaded = loaded.unwrap_or(Err(Refusal::Lost));
-                    Some(Job::Load { batch, loaded })
+                    Some(Job::Load { batch, before, loaded })
                 }
             }
         });
@@ -121,6 +138,28 @@ impl Loader {
                 loaded = AssertUnwindSafe(load).catch_unwind() => {
                     let loaded = loaded.unwrap_or(Err(Refusal::Lost));
                     Some(Job::RollBack { going_back, loaded })
+                }
+            }
+        });
+    }
+
+    /// Begins to make the live revision anew.
+    pub(super) fn begin_anew(&mut self, file: &str, restarting: Restarting) {
+        let Some(module) = self.modules.get_mut(file) else { return };
+        module.loading = true;
+        if let Some(optimizing) = &mut module.optimizing {
+            optimizing.under_way = None;
+        }
+        let (module_id, workshop) = (module.id, self.workshop.clone());
+        let live = restarting.live.clone();
+        self.hire("restart", module_id, file.to_owned(), async move |mut stop: StopSignal| {
+            // It is the same revision, which has started.
+            let load = AssertUnwindSafe(workshop.load_same(live)).catch_unwind();
+            tokio::select! {
+                () = stop.stopped() => None,
+                loaded = load => {
+                    let loaded = loaded.unwrap_or(Err(Refusal::Lost));
+                    Some(Job::Restart { restarting, loaded })
                 }
             }
         });
@@ -167,26 +206,33 @@ impl Loader {
     pub(super) fn take_outcomes(&mut self, first: Outcome) {
         let mut next = Some(first);
         let (mut loaded, mut again, mut hurried) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ended = Vec::new();
         while let Some(outcome) = next {
             let Outcome { file, module_id, started, job } = outcome;
             let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             match (self.modules.get(&file).is_some_and(|module| module.id == module_id), job) {
                 (false, job) => {
                     info!(file, "was removed while it was loading");
-                    if let Some(service) = job.service() {
+                    if let Some(service) = job.end_removed() {
                         self.let_go(service, StopCause::Removed);
                     }
                 }
-                (true, Job::Load { batch, loaded: outcome }) => {
+                (true, Job::Load { batch, loaded: outcome, .. }) => {
                     let took = self.take_loaded(&file, batch, load_ms, outcome);
                     loaded.extend(took.presented);
-                    again.extend(took.again.then_some(file));
+                    again.extend(took.again.then_some(file.clone()));
+                    ended.push(file);
                 }
                 (true, Job::Optimize(Ok(service))) => self.take_optimized(&file, service, load_ms),
                 (true, Job::RollBack { going_back, loaded: outcome }) => {
                     let took = self.take_rolled_back(&file, load_ms, going_back, outcome);
                     hurried.extend(took.hurried);
                     again.extend(took.again.then_some(file));
+                }
+                (true, Job::Restart { restarting, loaded: outcome }) => {
+                    let anew = self.take_anew(&file, load_ms, restarting, outcome);
+                    hurried.extend(anew.hurried);
+                    again.extend(anew.again.then_some(file));
                 }
                 (true, Job::Optimize(Err(refusal))) => {
                     warn!(file, %refusal, "no better code, what was compiled in a hurry serves on");
@@ -200,10 +246,14 @@ impl Loader {
         for (file, sound, service) in hurried {
             self.optimize(&file, sound, service);
         }
+        // Before what was saved meanwhile is loaded: that is not what was asked for.
+        let told: Vec<Told> = ended.iter().filter_map(|file| self.judged(file)).collect();
         for file in again {
             self.begin(&file);
         }
         self.render();
+        // Whoever is told finds it in the views.
+        told.into_iter().for_each(Told::tell);
     }
 
     fn take_loaded(
@@ -229,6 +279,7 @@ impl Loader {
                 took.presented = Some(Presented { file: file.to_owned(), revision, sound });
             }
             Err(refusal) => {
+                self.loads.note(Loading::Refused, load_ms);
                 let parked = module.parked.take();
                 if refusal.is_passing() {
                     // The next look through the folder tries it again.
@@ -259,11 +310,7 @@ impl Loader {
         if let Some(parked) = module.parked.as_mut().filter(|parked| is_same(parked)) {
             parked.standing.service = service;
         } else if let Some(live) = module.live.as_ref().filter(|live| is_same(live)) {
-            service.set_concurrency(live.standing.service.limits_now().concurrency);
-            service.set_traffic(live.standing.service.traffic());
-            if let Some(reason) = live.standing.service.withdrawn() {
-                service.withdraw(reason.to_owned());
-            }
+            carry_over(&live.standing.service, &service);
             let (content, live_since) = (live.file, live.live_since);
             let standing = Standing { service, batch: None };
             self.present(file, Revision { standing, file: content, load_ms, live_since });

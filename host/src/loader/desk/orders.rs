@@ -1,5 +1,7 @@
 //! What the admin side asks of the loader, which alone changes what is live.
 
+use super::anew::Restarted;
+use super::deploy::FileOrder;
 use super::{Desk, Loader};
 use crate::live::{Unnamed, one};
 use crate::pool::Service;
@@ -17,14 +19,15 @@ pub(crate) struct Named {
 }
 
 /// One thing to do, and where to say what came of it.
-pub(super) struct Order {
-    named: Named,
-    task: Task,
+pub(super) enum Order {
+    OfVersion(Named, Task),
+    OfFile(FileOrder),
 }
 
-enum Task {
+pub(super) enum Task {
     Traffic { weight: u32, reply: Reply<()> },
     RollBack { reply: Reply<RolledBack> },
+    Restart { reply: Reply<Restarted> },
 }
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, OrderError>>;
@@ -47,6 +50,10 @@ pub(crate) enum OrderError {
     NotKept { service: String, version: String },
     #[error("the revision before cannot be served: {reason}")]
     Refused { reason: String },
+    #[error("it cannot be made anew, and goes on as it is: {reason}")]
+    NotRestarted { reason: String },
+    #[error("its file was taken out meanwhile")]
+    TakenOut,
     #[error("the host is stopping")]
     Stopping,
 }
@@ -98,13 +105,18 @@ impl Desk {
         self.order(named, |reply| Task::RollBack { reply }).await
     }
 
+    /// Makes a live revision anew, and tells when callers find it.
+    pub(crate) async fn restart(&self, named: Named) -> Result<Restarted, OrderError> {
+        self.order(named, |reply| Task::Restart { reply }).await
+    }
+
     async fn order<T>(
         &self,
         named: Named,
         task: impl FnOnce(Reply<T>) -> Task,
     ) -> Result<T, OrderError> {
         let (reply, replied) = oneshot::channel();
-        let order = Order { named, task: task(reply) };
+        let order = Order::OfVersion(named, task(reply));
         self.orders.send(order).await.map_err(|_| OrderError::Stopping)?;
         replied.await.unwrap_or(Err(OrderError::Stopping))
     }
@@ -117,12 +129,14 @@ impl Loader {
     }
 
     pub(super) fn take_order(&mut self, order: Order) {
-        match order.task {
+        match order {
             // Who asked may have left: what was asked is done all the same.
-            Task::Traffic { weight, reply } => {
-                let _ = reply.send(self.change_traffic(&order.named, weight));
+            Order::OfVersion(named, Task::Traffic { weight, reply }) => {
+                let _ = reply.send(self.change_traffic(&named, weight));
             }
-            Task::RollBack { reply } => self.roll_back(&order.named, reply),
+            Order::OfVersion(named, Task::RollBack { reply }) => self.roll_back(&named, reply),
+            Order::OfVersion(named, Task::Restart { reply }) => self.restart(&named, reply),
+            Order::OfFile(order) => self.take_file_order(order),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::super::Refusal;
 use super::super::plan::{Plan, Standing, admit, admit_together, without};
+use super::super::tally::Loading;
 use super::judge::Conduct;
 use super::{HISTORY_MAX, Loader, Revision};
 use crate::live::Live;
@@ -51,6 +52,7 @@ impl Loader {
         let standing: BTreeMap<Name, Standing> = self.standing();
         match admit(&standing, &revision.standing) {
             Plan::Refuse(conflict) => {
+                self.loads.note(Loading::Refused, revision.load_ms);
                 let module = self.modules.get_mut(file);
                 if let Some(before) = module.and_then(|module| module.parked.replace(revision)) {
                     self.let_go(before.standing.service, StopCause::Refused);
@@ -120,11 +122,12 @@ impl Loader {
         }
         self.watch_over(&service);
         self.list(&service);
-        let verb = match &before {
-            Some(_) if is_same => "optimized",
-            Some(_) => "swapped",
-            None => "serving",
+        let (verb, loading) = match &before {
+            Some(_) if is_same => ("optimized", Loading::Optimized),
+            Some(_) => ("swapped", Loading::Swapped),
+            None => ("serving", Loading::Served),
         };
+        self.loads.note(loading, load_ms);
         if let Some(before) = before {
             let before = before.standing.service;
             if before.registration != service.registration
@@ -182,6 +185,7 @@ impl Loader {
         let Some(module) = self.modules.remove(file) else { return };
         self.settling.forget(file);
         self.awaited.remove(file);
+        self.forget_deploy(file);
         if let Some(parked) = module.parked {
             self.let_go(parked.standing.service, StopCause::Removed);
         }
@@ -222,6 +226,13 @@ impl Loader {
     /// Lets a revision stop that nobody has found.
     pub(super) fn let_go(&self, service: Arc<Service>, cause: StopCause) {
         self.workshop.crew.hire("stop", |_stop| async move { service.stop(cause).await });
+    }
+
+    /// Lets what is refused stop, unless it is the same revision as another one.
+    pub(super) fn discard(&self, service: Arc<Service>, other: &Service) {
+        if !service.lives_on_in(other) {
+            self.let_go(service, StopCause::Refused);
+        }
     }
 
     /// Lets everything stop.

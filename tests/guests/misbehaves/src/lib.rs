@@ -111,6 +111,13 @@ mod misbehaves {
         eprintln!("printed {count}");
     }
 
+    /// Prints what it is sent.
+    #[post("/say")]
+    #[allow(clippy::print_stdout, reason = "what the method is for")]
+    async fn say(Text(text): Text) {
+        println!("{text}");
+    }
+
     /// Calls a method of a service and passes its answer on.
     #[get("/call/{service}/{method}")]
     async fn call(

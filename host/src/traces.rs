@@ -1,0 +1,386 @@
+//! Traces: what was done for the requests of late.
+//!
+//! While a request runs its spans are gathered beside it. When it is over they
+//! become one entry of a ring, whose oldest entry goes. Requests that were slow
+//! and such that failed have rings of their own, so that they stay while many
+//! others pass. Everything is bounded, and nothing waits: a lock is held for as
+//! long as it takes to put an entry into a ring, and there are sixteen.
+
+mod clock;
+mod ring;
+mod view;
+
+pub(crate) use view::{Attribute, SpanKind, SpanView};
+
+use crate::call::{CallContext, Deed, End, Span, SpanId, TraceId, Trail, mix};
+use crate::settings::TraceSettings;
+use clock::Clock;
+use ring::Rings;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// The traces of a host. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Traces {
+    /// None when nothing is noted.
+    shared: Option<Arc<Shared>>,
+}
+
+struct Shared {
+    shards: Vec<Mutex<Rings>>,
+    slow: Duration,
+    clock: Clock,
+    outlet: Option<mpsc::Sender<Segment>>,
+    counts: Counts,
+}
+
+/// What became of spans that are to be sent.
+#[derive(Debug, Default)]
+struct Counts {
+    sent: AtomicU64,
+    failed: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// What of a trace was done at once at this host: a request from its beginning
+/// to its end, and what was done for it meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    trace: TraceId,
+    first: Span,
+    below: Vec<Span>,
+    /// Spans that there was no room for.
+    lost: u32,
+}
+
+/// A span that is under way. Dropping it says that it was cancelled.
+#[must_use]
+pub(crate) struct OpenSpan<'t> {
+    shared: &'t Shared,
+    /// None once it has ended.
+    span: Option<Span>,
+    trail: Trail,
+    /// Whether the request ends with it.
+    is_first: bool,
+    trace: TraceId,
+    is_sampled: bool,
+}
+
+/// Which traces are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Which {
+    #[default]
+    Newest,
+    Slow,
+    Failed,
+}
+
+/// A trace in a list.
+#[derive(Debug)]
+pub(crate) struct TraceView {
+    pub(crate) trace: TraceId,
+    /// The span that all began with.
+    pub(crate) root: SpanView,
+    pub(crate) lasted: Duration,
+    /// The name of the fault of it, or of the first below it that failed.
+    pub(crate) fault: Option<String>,
+    pub(crate) spans: usize,
+    pub(crate) services: BTreeSet<String>,
+}
+
+/// Spans by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SendCounts {
+    pub(crate) sent: u64,
+    /// The collector did not take them.
+    pub(crate) failed: u64,
+    /// There was no room for them in the line to the collector.
+    pub(crate) dropped: u64,
+}
+
+/// So many threads can note something at once.
+const SHARDS: usize = 16;
+/// Requests that wait to be sent to a collector.
+const OUTLET_MAX: usize = 4_096;
+
+impl Which {
+    /// Reads its name.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "newest" => Some(Self::Newest),
+            "slow" => Some(Self::Slow),
+            "failed" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+
+impl Segment {
+    /// Of which trace it is.
+    pub(crate) fn trace(&self) -> TraceId {
+        self.trace
+    }
+
+    fn spans(&self) -> impl Iterator<Item = &Span> {
+        std::iter::once(&self.first).chain(&self.below)
+    }
+
+    /// How many spans it counts for.
+    fn len(&self) -> usize {
+        1 + self.below.len()
+    }
+
+    fn is_failed(&self) -> bool {
+        self.spans().any(|span| span.end.is_failure())
+    }
+
+    fn lasted(&self) -> Duration {
+        self.first.ended.saturating_duration_since(self.first.began)
+    }
+}
+
+impl Traces {
+    /// Where traces are kept, and what is to be sent of them, when they are.
+    pub(crate) fn new(settings: &TraceSettings) -> (Self, Option<mpsc::Receiver<Segment>>) {
+        if !settings.traces {
+            return (Self::none(), None);
+        }
+        let (outlet, sent) = match settings.otlp {
+            Some(_) => {
+                let (sender, receiver) = mpsc::channel(OUTLET_MAX);
+                (Some(sender), Some(receiver))
+            }
+            None => (None, None),
+        };
+        let each_max = settings.traces_max.div_ceil(SHARDS);
+        let shards = (0..SHARDS).map(|_| Mutex::new(Rings::new(each_max))).collect();
+        let slow = Duration::from_millis(settings.slow_ms);
+        let (clock, counts) = (Clock::default(), Counts::default());
+        (Self { shared: Some(Arc::new(Shared { shards, slow, clock, outlet, counts })) }, sent)
+    }
+
+    /// Where nothing is noted.
+    pub(crate) fn none() -> Self {
+        Self { shared: None }
+    }
+
+    /// Begins a span of a request: what is done in this context from now on is
+    /// below it. None when nothing is noted.
+    pub(crate) fn begin(
+        &self,
+        context: &mut CallContext,
+        began: Instant,
+        deed: impl FnOnce() -> Deed,
+    ) -> Option<OpenSpan<'_>> {
+        let shared = self.shared.as_deref()?;
+        let (is_first, trail) = match &context.trail {
+            Some(trail) => (false, trail.clone()),
+            None => (true, context.trail.get_or_insert_default().clone()),
+        };
+        let trace = context.request_id.trace_mut();
+        let (id, parent) = (SpanId::draw(), trace.span());
+        trace.set_span(Some(id));
+        let (trace, is_sampled) = (trace.id(), trace.is_sampled());
+        let (deed, end) = (deed(), End::default());
+        let span = Some(Span { id, parent, began, ended: began, deed, end });
+        Some(OpenSpan { shared, span, trail, is_first, trace, is_sampled })
+    }
+
+    /// Notes something that took no time, or was over before anybody knew.
+    pub(crate) fn note(&self, context: &mut CallContext, began: Instant, deed: Deed, end: End) {
+        if let Some(open) = self.begin(context, began, || deed) {
+            open.end(Instant::now(), end);
+        }
+    }
+
+    /// Traces, those that began last first.
+    pub(crate) fn list(
+        &self,
+        which: Which,
+        service: Option<&str>,
+        count_max: usize,
+    ) -> Vec<TraceView> {
+        let Some(shared) = &self.shared else { return Vec::new() };
+        let mut found: BTreeMap<TraceId, Instant> = BTreeMap::new();
+        for shard in 0..SHARDS {
+            let Some(rings) = shared.lock(shard) else { continue };
+            for segment in rings.of(which) {
+                let is_of = |name| segment.spans().any(|span| view::is_of(span, name));
+                if service.is_none_or(is_of) {
+                    let began = found.entry(segment.trace).or_insert(segment.first.began);
+                    *began = segment.first.began.max(*began);
+                }
+            }
+        }
+        let mut newest: Vec<(Instant, TraceId)> =
+            found.into_iter().map(|(trace, began)| (began, trace)).collect();
+        newest.sort_unstable_by(|one, other| other.cmp(one));
+        newest.truncate(count_max);
+        newest.into_iter().filter_map(|(_, trace)| shared.summary(trace)).collect()
+    }
+
+    /// All that is known of a trace, in the order in which it began. None when
+    /// nothing is.
+    pub(crate) fn find(&self, trace: TraceId) -> Option<Vec<SpanView>> {
+        let shared = self.shared.as_deref()?;
+        let segments = shared.segments(trace);
+        (!segments.is_empty()).then(|| shared.views(&segments))
+    }
+
+    /// The spans of a segment, to be sent.
+    pub(crate) fn views(&self, segment: &Segment) -> Vec<SpanView> {
+        let shared = self.shared.as_deref();
+        shared.map(|shared| shared.views(std::slice::from_ref(segment))).unwrap_or_default()
+    }
+
+    /// So many spans were sent, or not taken.
+    pub(crate) fn note_sending(&self, sent: u64, failed: u64) {
+        let Some(shared) = &self.shared else { return };
+        shared.counts.sent.fetch_add(sent, Relaxed);
+        shared.counts.failed.fetch_add(failed, Relaxed);
+    }
+
+    /// What became of spans that are to be sent. None when none are.
+    pub(crate) fn counts(&self) -> Option<SendCounts> {
+        let Shared { outlet, counts, .. } = self.shared.as_deref()?;
+        let Counts { sent, failed, dropped } = counts;
+        let read = |count: &AtomicU64| count.load(Relaxed);
+        let counts = SendCounts { sent: read(sent), failed: read(failed), dropped: read(dropped) };
+        outlet.is_some().then_some(counts)
+    }
+}
+
+impl Shared {
+    fn lock(&self, shard: usize) -> Option<MutexGuard<'_, Rings>> {
+        let shard = self.shards.get(shard)?;
+        Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// All of a trace is in one place.
+    fn rings(&self, trace: TraceId) -> Option<MutexGuard<'_, Rings>> {
+        let shards = self.shards.len() as u64;
+        self.lock(usize::try_from(mix(trace.bits()) % shards.max(1)).unwrap_or_default())
+    }
+
+    fn keep(&self, segment: Segment, is_sampled: bool) {
+        if let Some(outlet) = self.outlet.as_ref().filter(|_| is_sampled)
+            && let Err(error) = outlet.try_send(segment.clone())
+        {
+            let lost = error.into_inner().len() as u64;
+            self.counts.dropped.fetch_add(lost, Relaxed);
+        }
+        let slow = (self.slow <= segment.lasted()).then(|| segment.clone());
+        let failed = segment.is_failed().then(|| segment.clone());
+        let Some(mut rings) = self.rings(segment.trace) else { return };
+        let gone = (
+            slow.map(|slow| rings.slow.push(slow)),
+            failed.map(|failed| rings.failed.push(failed)),
+            rings.newest.push(segment),
+        );
+        drop(rings);
+        // To let go of what they share takes longer than to put an entry there.
+        drop(gone);
+    }
+
+    /// What is there of a trace, each once.
+    fn segments(&self, trace: TraceId) -> Vec<Segment> {
+        let Some(rings) = self.rings(trace) else { return Vec::new() };
+        let mut segments: Vec<Segment> = Vec::new();
+        for segment in rings.all().filter(|segment| segment.trace == trace) {
+            if !segments.iter().any(|known| known.first.id == segment.first.id) {
+                segments.push(segment.clone());
+            }
+        }
+        segments
+    }
+
+    fn views(&self, segments: &[Segment]) -> Vec<SpanView> {
+        let spans = segments.iter().flat_map(Segment::spans);
+        let mut views: Vec<SpanView> =
+            spans.flat_map(|span| view::views(span, &self.clock)).collect();
+        for segment in segments.iter().filter(|segment| 0 < segment.lost) {
+            if let Some(first) = views.iter_mut().find(|view| view.id == segment.first.id) {
+                let lost = Attribute::Number(segment.lost.into());
+                first.attributes.push(("picolet.spans_lost", lost));
+            }
+        }
+        // Stable, so that parents stay before children that began with them.
+        views.sort_by_key(|view| view.started);
+        views
+    }
+
+    fn summary(&self, trace: TraceId) -> Option<TraceView> {
+        let segments = self.segments(trace);
+        let first = segments.iter().min_by_key(|segment| segment.first.began)?;
+        let end = segments.iter().map(|segment| segment.first.ended).max()?;
+        let views = self.views(&segments);
+        let failure = views.iter().find(|view| view.is_failure);
+        let fault = failure.and_then(|view| view.fault.clone());
+        let root = views.iter().find(|view| view.id == first.first.id)?.clone();
+        Some(TraceView {
+            trace,
+            lasted: end.saturating_duration_since(first.first.began),
+            fault: root.fault.clone().or(fault),
+            spans: views.len(),
+            services: views.into_iter().map(|view| view.service).collect(),
+            root,
+        })
+    }
+}
+
+impl OpenSpan<'_> {
+    /// Which span it is.
+    pub(crate) fn id(&self) -> Option<SpanId> {
+        self.span.as_ref().map(|span| span.id)
+    }
+
+    /// Notes more of what is done.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Deed)) {
+        if let Some(span) = &mut self.span {
+            change(&mut span.deed);
+        }
+    }
+
+    /// It is over.
+    pub(crate) fn end(mut self, at: Instant, end: End) {
+        self.close(at, end);
+    }
+
+    /// It was nothing: the context is as it was before.
+    pub(crate) fn forget(mut self, context: &mut CallContext) {
+        let Some(span) = self.span.take() else { return };
+        context.request_id.trace_mut().set_span(span.parent);
+        if self.is_first {
+            context.trail = None;
+        }
+    }
+
+    fn close(&mut self, at: Instant, end: End) {
+        let Some(span) = self.span.take() else { return };
+        let span = Span { ended: at, end, ..span };
+        let (first, (below, lost)) = if self.is_first {
+            (span, self.trail.end())
+        } else {
+            // What goes on when the request is over stands for itself.
+            let Some(late) = self.trail.add(span) else { return };
+            (late, (Vec::new(), 0))
+        };
+        let segment = Segment { trace: self.trace, first, below, lost };
+        self.shared.keep(segment, self.is_sampled);
+    }
+}
+
+impl Drop for OpenSpan<'_> {
+    fn drop(&mut self) {
+        if self.span.is_some() {
+            self.close(Instant::now(), End::cancelled());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
