@@ -48,7 +48,7 @@ use axum::extract::{FromRef, State as AxumState};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
-use described::{Operation, Paths, count, object, path, word};
+use described::{Operation, Paths, as_json, count, object, path, word};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -203,7 +203,7 @@ fn described() -> Paths {
     };
     let healthcheck = Operation::new("getHealthcheck", "Whether the host is up")
         .answers("it is", health())
-        .status(503, "it is going down", json!({ "application/json": { "schema": health() } }));
+        .status(503, "it is going down", as_json(health()));
     let livez = Operation::new("getLivez", "Whether the process answers").answers_text(200, "`ok`");
     let readyz = Operation::new("getReadyz", "Whether the first scan is done")
         .answers_text(200, "`ready`")

@@ -290,7 +290,7 @@ impl Cause {
             code::AWAY => Self::Stopping,
             code::TRY_LATER => Self::Slow,
             NAMESPACE_GONE => Self::Namespace,
-            1000 | 3000..=4999 => Self::Service,
+            code::NORMAL | 3000..=4999 => Self::Service,
             _ => Self::Left,
         }
     }

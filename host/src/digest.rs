@@ -56,9 +56,15 @@ impl Digest {
     pub(crate) fn hex(&self) -> String {
         hex(&self.0)
     }
+
+    /// The same as programs are told it.
+    pub(crate) fn whole(&self) -> String {
+        format!("sha256:{}", self.hex())
+    }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Two lower-case digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         for nibble in [byte >> 4, byte & 15] {

@@ -3,9 +3,11 @@
 
 use crate::call::CallBody;
 use crate::record::RecordMethod;
+use crate::route::Pattern;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Uri};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Splits `NAME.METHOD` at the longest name that is known, since both may hold
 /// dots.
@@ -88,6 +90,24 @@ pub(crate) fn place(
 
 fn takes_body(method: &RecordMethod) -> bool {
     !matches!(method.verb.as_str(), "GET" | "DELETE")
+}
+
+/// Where a method of this pattern is called, below a root.
+pub(crate) fn target_of(
+    root: &str,
+    pattern: &Pattern,
+    params: &[String],
+    query: &[(String, String)],
+) -> Result<Uri, String> {
+    let filled = pattern.fill(params).map_err(|error| error.to_string())?;
+    target(&format!("{root}{filled}{}", render_query(query)))
+}
+
+/// A target of a request, which may lack its first slash.
+pub(crate) fn target(text: &str) -> Result<Uri, String> {
+    let text =
+        if text.starts_with('/') { Cow::Borrowed(text) } else { Cow::Owned(format!("/{text}")) };
+    text.parse().map_err(|_| "parameters make no path".to_owned())
 }
 
 /// Query pairs as they follow a path.

@@ -3,8 +3,9 @@
 //! While a request runs its spans are gathered beside it. When it is over they
 //! become one entry of a ring, whose oldest entry goes. Requests that were slow
 //! and such that failed have rings of their own, so that they stay while many
-//! others pass. Everything is bounded, and nothing waits: a lock is held for as
-//! long as it takes to put an entry into a ring, and there are sixteen.
+//! others pass. Everything is bounded. A lock is held for as long as it takes to
+//! put an entry into a ring, or to look through rings for whoever asks, and
+//! there are sixteen.
 
 mod clock;
 mod ring;

@@ -32,14 +32,7 @@ export async function checkNothingSerious(page, what) {
   assert.deepEqual(found, [], what);
 }
 
-/// A list of requests to others, which grows as they are made.
-export function onlyAsks(page, host) {
-  const strangers = [];
-  page.on("request", (request) => {
-    const url = request.url();
-    if (!url.startsWith(host) && !url.startsWith("data:")) {
-      strangers.push(url);
-    }
-  });
-  return strangers;
+/// Of all that a page asked for, what was asked of others.
+export function strangers(asked, host) {
+  return asked.filter((url) => !url.startsWith("data:") && new URL(url).origin !== host);
 }

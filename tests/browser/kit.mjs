@@ -132,7 +132,7 @@ export async function browse(doing) {
   }
 }
 
-/// A page, and what went wrong in it.
+/// A page, what went wrong in it, and all that it asked for.
 export async function open(browser, url) {
   const page = await browser.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
@@ -145,8 +145,10 @@ export async function open(browser, url) {
     }
   });
   page.on("pageerror", (error) => wrong.push(String(error)));
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
   await page.goto(url);
-  return { page, wrong };
+  return { page, wrong, asked };
 }
 
 /// Waits until an element has a text.

@@ -1,20 +1,20 @@
 //! `cargo xtask fuzz-api`: a stock fuzzer on the admin API of a real host, and
-//! a stock validator on every OpenAPI document that it serves.
+//! a stock validator on OpenAPI documents of services, of all of them, and of the
+//! admin side.
 //!
 //! The host runs over a copy of the examples, on ports of its own, and ends
 //! with this command.
 
+use crate::served::Served;
 use crate::shell::{Step, command, root, run};
 use crate::{guests, python};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 
 /// How long it goes on when nobody says.
 const SECONDS: u32 = 300;
 /// How long it goes on within the tests.
-pub(crate) const SECONDS_SHORT: u32 = 25;
+const SECONDS_SHORT: u32 = 25;
 /// What the requests are drawn from; the same each time.
 const SEED: &str = "20231";
 /// Of a request that gets no answer.
@@ -55,13 +55,18 @@ pub(crate) fn short(guests: &Path) -> Step {
 fn fuzz(guests: &Path, seconds: u32, seed: &str) -> Step {
     let programs = python::programs()?;
     let folder = copied(guests)?;
-    let host = Host::start(&folder)?;
+    let mut serve = command("target/release/picolet", &["serve"]);
+    serve.arg(&folder).args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    // More than the fuzzer registers while records of the dead are listed.
+    serve.env("PICOLET_LIMITS__RECORDS_MAX", "1000000").env("PICOLET_LOG__FILTER", "warn");
+    let host = Served::start(serve)?;
     validate(&host, &programs, &folder)?;
-    schemathesis(&host, &programs, seconds, seed)
+    schemathesis(&host, &programs, seconds, seed)?;
+    host.stop()
 }
 
 /// Holds every operation of the admin API to its description.
-fn schemathesis(host: &Host, programs: &Path, seconds: u32, seed: &str) -> Step {
+fn schemathesis(host: &Served, programs: &Path, seconds: u32, seed: &str) -> Step {
     let program = programs.join("schemathesis").display().to_string();
     let document = format!("http://{}/admin/v1/openapi.json", host.admin);
     let seconds = seconds.to_string();
@@ -97,7 +102,7 @@ fn schemathesis(host: &Host, programs: &Path, seconds: u32, seed: &str) -> Step 
 }
 
 /// Reads each document as a stock tool does.
-fn validate(host: &Host, programs: &Path, folder: &Path) -> Step {
+fn validate(host: &Served, programs: &Path, folder: &Path) -> Step {
     let one = |name: &&str| (host.services.clone(), format!("/services/{name}/openapi.json"));
     let mut documents: Vec<(String, String)> = DESCRIBED.iter().map(one).collect();
     documents.push((host.services.clone(), "/services/openapi.json".to_owned()));
@@ -121,46 +126,4 @@ fn copied(guests: &Path) -> Step<PathBuf> {
     }
     guests::copy_examples(guests, &folder)?;
     Ok(folder)
-}
-
-/// A host that ends with whoever started it.
-struct Host {
-    process: Child,
-    services: String,
-    admin: String,
-}
-
-impl Host {
-    fn start(folder: &Path) -> Step<Self> {
-        let folder = folder.display().to_string();
-        let mut host = command("target/release/picolet", &["serve", &folder]);
-        host.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        // More than the fuzzer registers while records of the dead are listed.
-        host.env("PICOLET_LIMITS__RECORDS_MAX", "1000000").stderr(Stdio::piped());
-        let mut process = host.spawn().map_err(|error| format!("the host: {error}"))?;
-        let lines = process.stderr.take().map(BufReader::new);
-        let mut started = Self { process, services: String::new(), admin: String::new() };
-        let mut lines = lines.into_iter().flat_map(BufRead::lines).map_while(Result::ok);
-        for line in lines.by_ref() {
-            if let Some((_, address)) = line.split_once("listening services ") {
-                started.services = address.trim().to_owned();
-            } else if let Some((_, address)) = line.split_once("listening admin ") {
-                started.admin = address.trim().to_owned();
-            }
-            if line.trim_end().ends_with("ready") {
-                // What it writes from here on is read and dropped, or it would wait.
-                std::thread::spawn(move || lines.for_each(drop));
-                return Ok(started);
-            }
-        }
-        Err("the host ended before it was ready".to_owned())
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        // Already gone is as good.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

@@ -59,7 +59,7 @@ const COMMANDS: [Command; 9] = [
     },
     Command {
         name: "fuzz-api",
-        about: "a stock fuzzer on the admin API, 300 s; a validator on all OpenAPI documents",
+        about: "a stock fuzzer on the admin API, 300 s; a validator on OpenAPI documents",
         act: fuzz::command_line,
     },
     Command {

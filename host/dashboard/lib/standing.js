@@ -2,16 +2,21 @@
 
 import { plural } from "./format.js";
 
+/// Whether one in twenty or more fail.
+export function isFailing({ rate = 0, failing = 0 }) {
+  return 0 < failing && 0.05 * rate <= failing;
+}
+
 /// The look and the words for a live service.
 export function standing(service) {
-  const { failing = 0, rate = 0, waiting = 0, running = 0 } = service.figures;
+  const { waiting = 0, running = 0 } = service.figures;
   if (service.withdrawn) {
     return ["bad", "withdrawn"];
   }
   if (service.file?.refusal) {
     return ["warn", "serving, newest content refused"];
   }
-  if (0 < failing && 0.05 * rate <= failing) {
+  if (isFailing(service.figures)) {
     return ["bad", "failing"];
   }
   if (service.traffic === 0) {

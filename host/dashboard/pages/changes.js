@@ -27,41 +27,43 @@ export async function rollBack(service) {
 }
 
 /// What a version weighs beside the others.
-export async function changeTraffic(service) {
-  const given = await question({
-    title: `Traffic of ${service.name} ${service.version}`,
-    says: [
-      "Calls are drawn among the live versions by their weights.",
-      "With 0 it takes only calls that ask for this version.",
-      "It holds until its next revision, which has what its manifest says.",
-    ],
-    fields: [{ name: "traffic", label: "Weight", input: { type: "number", min: 0, max: 1_000_000, step: 1, value: service.traffic } }],
-    confirm: "Change",
+export function changeTraffic(service) {
+  return changeNumber(service, "traffic", {
+    at: "traffic",
+    title: "Traffic",
+    says: ["Calls are drawn among the live versions by their weights.", "With 0 it takes only calls that ask for this version."],
+    label: "Weight",
+    bounds: { min: 0, max: 10_000 },
+    done: (weight) => `weighs ${weight} now.`,
   });
-  if (given) {
-    await attempt(
-      () => ask("PATCH", path(["services", service.name, "traffic"], { version: service.version }), { body: { traffic: Number(given.traffic) } }),
-      ({ traffic }) => `${service.name} ${service.version} weighs ${traffic} now.`,
-    );
-  }
 }
 
 /// How many calls may run at once.
-export async function changeLimit(service) {
+export function changeLimit(service) {
+  return changeNumber(service, "concurrency", {
+    at: "limits",
+    title: "Calls at once",
+    says: ["More calls than that wait in line.", "Calls that run are not ended."],
+    label: "Calls at once",
+    bounds: { min: 1, max: 1_024 },
+    done: (count) => `takes ${count} calls at once now.`,
+  });
+}
+
+/// Asks for another value of one number of a version, and has the host take it.
+async function changeNumber(service, key, { at, title, says, label, bounds, done }) {
+  const which = `${service.name} ${service.version}`;
   const given = await question({
-    title: `Calls at once of ${service.name} ${service.version}`,
-    says: [
-      "More calls than that wait in line.",
-      "Calls that run are not ended.",
-      "It holds until its next revision, which has what its manifest says.",
-    ],
-    fields: [{ name: "concurrency", label: "Calls at once", input: { type: "number", min: 1, max: 1_024, step: 1, value: service.concurrency } }],
+    title: `${title} of ${which}`,
+    says: [...says, "It holds until its next revision, which has what its manifest says."],
+    fields: [{ name: key, label, input: { type: "number", step: 1, value: service[key], ...bounds } }],
     confirm: "Change",
   });
   if (given) {
+    const to = path(["services", service.name, at], { version: service.version });
     await attempt(
-      () => ask("PATCH", path(["services", service.name, "limits"], { version: service.version }), { body: { concurrency: Number(given.concurrency) } }),
-      ({ concurrency }) => `${service.name} ${service.version} takes ${concurrency} calls at once now.`,
+      () => ask("PATCH", to, { body: { [key]: Number(given[key]) } }),
+      (answer) => `${which} ${done(answer[key])}`,
     );
   }
 }

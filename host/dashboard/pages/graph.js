@@ -3,7 +3,7 @@
 import { drawn, h, keyed, setAttribute, setText } from "../lib/dom.js";
 import * as format from "../lib/format.js";
 import { layers } from "../lib/layers.js";
-import { address } from "../lib/standing.js";
+import { address, isFailing } from "../lib/standing.js";
 import { services, state, watch } from "../lib/state.js";
 
 const [NODE_WIDTH, NODE_HEIGHT, GAP_X, GAP_Y, EDGE] = [176, 32, 96, 16, 20];
@@ -128,7 +128,7 @@ function look({ rate, failing }) {
   if (!failing) {
     return "flowing";
   }
-  return 0.05 * rate <= failing ? "failing" : "some";
+  return isFailing({ rate, failing }) ? "failing" : "some";
 }
 
 function curve(from, to) {

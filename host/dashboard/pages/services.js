@@ -108,7 +108,7 @@ function columns() {
   ];
 }
 
-/// Instances that wait and, at least, those that calls are in.
+/// Instances there are, those that wait for a call included.
 export function instances({ figures: { instances = 0 } }) {
   return instances;
 }

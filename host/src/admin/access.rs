@@ -9,6 +9,7 @@ mod tries;
 use super::Refused;
 use super::described::{Operation, Paths, count, count_or_null, object, path};
 use crate::cookie;
+use crate::digest::hex;
 use crate::settings::Token;
 use ::http::header::{AUTHORIZATION, ORIGIN, SET_COOKIE};
 use ::http::{HeaderMap, Method, StatusCode};
@@ -243,10 +244,6 @@ fn is_own_page(verb: &Method, headers: &HeaderMap) -> bool {
 
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -119,7 +119,7 @@ impl ServiceView {
             version: declaration.version.to_string(),
             root: declaration.root.clone(),
             module: format!("{}.wasm", service.module),
-            digest: format!("sha256:{}", service.digest.hex()),
+            digest: service.digest.whole(),
             tier: service.tier,
             key: service.manifest.key.to_string(),
             registration: service.registration.clone(),

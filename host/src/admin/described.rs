@@ -58,8 +58,7 @@ impl Operation {
 
     /// The same, refusing with this status.
     pub(super) fn refuses(self, status: u16, description: &str) -> Self {
-        let schema = json!({ "$ref": "#/components/schemas/Refusal" });
-        self.status(status, description, as_json(schema))
+        self.status(status, description, as_json(named("Refusal")))
     }
 
     /// The same with an answer of any types. Without content there is no body.
@@ -107,10 +106,7 @@ pub(super) enum Door {
 
 /// What every route may refuse although it does not say so itself.
 pub(super) fn complete(item: &mut Value, door: Door) {
-    let refusal = |description: &str| {
-        let schema = json!({ "schema": { "$ref": "#/components/schemas/Refusal" } });
-        json!({ "description": description, "content": { JSON: schema } })
-    };
+    let refusal = |description: &str| json!({ "description": description, "content": as_json(named("Refusal")) });
     for operation in item.as_object_mut().into_iter().flat_map(|verbs| verbs.values_mut()) {
         let (takes, has_body) =
             (operation.get("parameters").is_some(), operation.get("requestBody").is_some());
@@ -121,7 +117,7 @@ pub(super) fn complete(item: &mut Value, door: Door) {
         let mut may = |status: &str, description: &str| {
             responses.entry(status).or_insert_with(|| refusal(description));
         };
-        may("403", "Host or Origin is not a local name");
+        may("403", "a Host or Origin that is not taken");
         if door == Door::Guarded {
             may("401", "no token, or a wrong one, where one is asked for");
             may("429", "too many wrong tokens from this address");

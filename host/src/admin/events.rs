@@ -1,6 +1,8 @@
 //! Publishing and hearing events, for programs that are not WebAssembly.
 
-use super::described::{Operation, Paths, count, in_path, in_query, name, object, path, text};
+use super::described::{
+    Operation, Paths, as_json, count, in_path, in_query, name, object, path, text,
+};
 use super::{Admin, Refused};
 use crate::bus::{EventId, EventQuery, EventQueryError, News, Origin, Told};
 use crate::name::Name;
@@ -138,9 +140,7 @@ pub(super) fn heard() -> [Value; 2] {
 /// Publishing, wherever the subject is from.
 pub(super) fn publishing(id: &str) -> Operation {
     let properties = json!({ "subject": text(), "heard_by": count() });
-    let told = json!({
-        "application/json": { "schema": object(&["subject", "heard_by"], properties) },
-    });
+    let told = as_json(object(&["subject", "heard_by"], properties));
     let any = json!({ "application/json": {}, "application/octet-stream": {} });
     Operation::new(id, "Publishes the body as an event, with its content type, whichever that is")
         .body_of(false, any)

@@ -1,7 +1,7 @@
 //! The registry's API as pico.js speaks it, mended where it broke.
 
 use super::described::{
-    Operation, Paths, array, by_name, in_path, name, named, object, path, text, word,
+    Operation, Paths, array, as_json, by_name, in_path, name, named, object, path, text, word,
 };
 use super::{Admin, Refused, json_response, parse_body};
 use crate::registry::RegistryError;
@@ -128,7 +128,7 @@ pub(super) fn described() -> Paths {
     let update = Operation::new("updateRecord", "A heartbeat, and with a record an update")
         .takes(key())
         .takes(in_path("id", "a registration", registration()))
-        .body_of(false, json!({ "application/json": { "schema": named("Update") } }))
+        .body_of(false, as_json(named("Update")))
         .answers("the registration", registered())
         .refuses(404, "no such record: register again")
         .refuses(409, "a service of this host");

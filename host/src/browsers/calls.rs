@@ -5,17 +5,16 @@ use super::Browsers;
 use super::space::Space;
 use crate::block::Params;
 use crate::call::{Answer, Call, CallContext, CallHead, Entrance, RequestId};
-use crate::declaration::Method;
 use crate::edges::{OUTSIDE, Went};
 use crate::fault::{BrowserFault, Fault};
 use crate::name::Name;
-use crate::order::{Filled, fill, render_query, split_target};
+use crate::order::{Filled, fill, split_target, target_of};
 use crate::payload::Content;
 use crate::pool::{Served, Service};
 use crate::sockets::SocketId;
 use crate::traffic::Asked;
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use http::{StatusCode, Uri};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -102,7 +101,8 @@ fn call(
     let bad = |message: String| Fault::BadCall { message };
     let method = service.declaration.methods.get(index as usize).ok_or(Fault::Internal)?;
     let filled = fill(&method.record(), Vec::new(), order.data.clone()).map_err(bad)?;
-    let uri = uri(service, method, &filled)?;
+    let root = &service.declaration.root;
+    let uri = target_of(root, &method.pattern, &filled.params, &filled.query).map_err(bad)?;
     let deadline = Instant::now() + service.limits().wall();
     let mut context = CallContext::outermost(request_id, deadline);
     context.socket = order.socket.clone();
@@ -110,15 +110,6 @@ fn call(
     let params: Params = params.iter().collect();
     let head = CallHead { verb: method.verb.method(), uri, params, headers };
     Ok(Call { entrance: Entrance::Method(index), head, body, context })
-}
-
-fn uri(service: &Service, method: &Method, filled: &Filled) -> Result<Uri, Fault> {
-    let bad = |message: String| Fault::BadCall { message };
-    let path = method.pattern.fill(&filled.params).map_err(|error| bad(error.to_string()))?;
-    let root = &service.declaration.root;
-    let slash = if root.is_empty() && !path.starts_with('/') { "/" } else { "" };
-    let target = format!("{slash}{root}{path}{}", render_query(&filled.query));
-    target.parse().map_err(|_| bad("parameters make no path".to_owned()))
 }
 
 /// An answer as a browser gets it: all of it at once.

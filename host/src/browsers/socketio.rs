@@ -62,7 +62,7 @@ pub(super) struct SocketIoSide {
     service: SocketIoService<Nowhere>,
     io: SocketIo,
     /// Places of sessions that are there, by session.
-    sessions: Arc<Sessions>,
+    sessions: Sessions,
 }
 
 #[derive(Default)]
@@ -101,7 +101,7 @@ impl SocketIoSide {
             .connect_timeout(ENTER_TIME)
             .with_parser(parser)
             .build_with_inner_svc(Nowhere);
-        Self { service, io, sessions: Arc::default() }
+        Self { service, io, sessions: Sessions::default() }
     }
 
     /// A namespace is there.

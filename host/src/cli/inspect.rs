@@ -43,7 +43,7 @@ fn print_json(inspection: &Inspection) {
         "root": declaration.root,
         "description": declaration.description,
         "world": world(inspection),
-        "digest": format!("sha256:{}", service.digest.hex()),
+        "digest": service.digest.whole(),
         "bytes": inspection.bytes,
         "methods": methods,
         "subscriptions": declaration.subscriptions.iter().map(|subscribed| json!({

@@ -2,7 +2,7 @@
 
 use super::args::{LogsArgs, RemoteArgs};
 use super::link::{address, send};
-use super::remote::{block_on, collect, lines, not_a_host, refusal, text};
+use super::remote::{block_on, fetch, lines, not_a_host, refusal, text};
 use super::{Failure, complain, is_coloured, print};
 use crate::outbound;
 use crate::telemetry::printable;
@@ -35,13 +35,7 @@ pub(super) fn logs(args: &LogsArgs) -> Result<(), Failure> {
 }
 
 async fn show(args: &LogsArgs, form: Form) -> Result<(), Failure> {
-    let request = Request::get(address(&args.remote, &path(args))?).body(outbound::empty());
-    let response = send(&args.remote, request).await?;
-    if response.status() != StatusCode::OK {
-        return Err(refusal(response).await);
-    }
-    let body: Value =
-        serde_json::from_slice(&collect(response).await?).map_err(|_| not_a_host(&args.remote))?;
+    let body = fetch(&args.remote, &path(args)).await?;
     let lines = body.get("lines").and_then(Value::as_array);
     for line in lines.ok_or_else(|| not_a_host(&args.remote))? {
         print(&render(line, form));

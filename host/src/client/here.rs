@@ -6,11 +6,9 @@ use super::fleets::Endpoint;
 use crate::breaker::{Verdict, retry_after};
 use crate::call::{Answer, Call, CallContext, CallHead, CallTarget, Entrance};
 use crate::fault::{Fault, GatewayFault};
-use crate::order::render_query;
+use crate::order::{self, target_of};
 use crate::pool::{Served, Service};
-use http::Uri;
 use http::header::{HeaderMap, RETRY_AFTER};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The live service that an endpoint stands for.
@@ -100,29 +98,19 @@ fn aim(
                 let (service, method) = (service.declaration.name.to_string(), name.clone());
                 return Err(Fault::NoSuchMethod { service, method });
             };
-            let filled = method.pattern.fill(params).map_err(|error| bad(error.to_string()))?;
-            let uri = uri(&format!("{root}{filled}{}", render_query(query)))?;
+            let uri = target_of(root, &method.pattern, params, query).map_err(bad)?;
             let params = params.iter().collect();
             let head = CallHead { verb: method.verb.method(), uri, params, headers };
             Ok(Aimed { service, method: index, head })
         }
         CallTarget::Path { verb, rest } => {
-            let uri = uri(&format!("{root}{rest}"))?;
+            let uri = order::target(&format!("{root}{rest}")).map_err(bad)?;
             // Another service may have this path below the same root.
             let (service, method, params) = locals.resolve(&service, verb, uri.path())?;
             let head = CallHead { verb: verb.clone(), uri, params, headers };
             Ok(Aimed { service, method, head })
         }
     }
-}
-
-fn uri(target: &str) -> Result<Uri, Fault> {
-    let target = if target.starts_with('/') {
-        Cow::Borrowed(target)
-    } else {
-        Cow::Owned(format!("/{target}"))
-    };
-    target.parse().map_err(|_| bad("parameters make no path".to_owned()))
 }
 
 fn bad(message: String) -> Fault {

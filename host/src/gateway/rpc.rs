@@ -3,7 +3,7 @@
 
 use super::json_rpc::{self, Entry, RpcError};
 use crate::order::{Filled, fill, place};
-use crate::payload::is_json;
+use crate::payload::{essence, is_json};
 use crate::record::RecordMethod;
 use serde_json::{Map, Value};
 
@@ -77,8 +77,7 @@ fn refused(message: String) -> Asked {
 
 /// Whether a content type is that of a form.
 pub(crate) fn is_form(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    essence(content_type).eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 fn read_json(body: &[u8]) -> Asked {

@@ -91,11 +91,6 @@ fn preflight(way: Way) -> Response<Respond> {
     response
 }
 
-fn not_allowed(way: Way, request: &Request<Incoming>) -> Fault {
-    let (verb, path) = (request.method().to_string(), request.uri().path().to_owned());
-    Fault::VerbNotAllowed { verb, path, allow: allow(way).to_owned() }
-}
-
 /// Events as they are published.
 fn events(
     front: &Front,
@@ -104,7 +99,7 @@ fn events(
 ) -> Result<Response<Respond>, Fault> {
     let is_head = *request.method() == Method::HEAD;
     if *request.method() != Method::GET && !is_head {
-        return Err(not_allowed(Way::Events, request));
+        return Err(respond::not_allowed(request, allow(Way::Events)));
     }
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let told = front.browsers.tell(request.uri().query().unwrap_or_default(), last)?;
@@ -137,7 +132,7 @@ async fn socketio(
     from: IpAddr,
 ) -> Result<Response<Respond>, Fault> {
     if ![Method::GET, Method::POST].contains(request.method()) {
-        return Err(not_allowed(Way::SocketIo, &request));
+        return Err(respond::not_allowed(&request, allow(Way::SocketIo)));
     }
     let query = request.uri().query().unwrap_or_default();
     let is_upgrade = query.split('&').any(|pair| pair == "transport=websocket");

@@ -1,7 +1,7 @@
 //! `/healthcheck`, of the host and of the services at a root.
 
 use super::Front;
-use super::respond::{self, Respond};
+use super::respond::{self, Respond, SHOWN};
 use crate::name::Name;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -14,8 +14,8 @@ pub(super) fn answer<B>(front: &Front, request: &Request<B>) -> Option<Response<
     if root.is_empty() {
         return Some(match *request.method() {
             Method::GET | Method::HEAD => of_host(front),
-            Method::OPTIONS => respond::options(ALLOW),
-            _ => not_allowed(request),
+            Method::OPTIONS => respond::options(SHOWN),
+            _ => respond::fault(&respond::not_allowed(request, SHOWN)),
         });
     }
     let services = front.live.take();
@@ -25,8 +25,8 @@ pub(super) fn answer<B>(front: &Front, request: &Request<B>) -> Option<Response<
     }
     match *request.method() {
         Method::GET | Method::HEAD => (),
-        Method::OPTIONS => return Some(respond::options(ALLOW)),
-        _ => return Some(not_allowed(request)),
+        Method::OPTIONS => return Some(respond::options(SHOWN)),
+        _ => return Some(respond::fault(&respond::not_allowed(request, SHOWN))),
     }
     let mut records: Vec<Value> = services
         .iter()
@@ -40,14 +40,6 @@ pub(super) fn answer<B>(front: &Front, request: &Request<B>) -> Option<Response<
         json!({ "status": "UP", "services": records })
     };
     Some(respond::json(StatusCode::OK, &value))
-}
-
-pub(super) const ALLOW: &str = "GET, HEAD, OPTIONS";
-
-pub(super) fn not_allowed<B>(request: &Request<B>) -> Response<Respond> {
-    let (verb, path) = (request.method().to_string(), request.uri().path().to_owned());
-    let allow = ALLOW.to_owned();
-    respond::fault(&crate::fault::Fault::VerbNotAllowed { verb, path, allow })
 }
 
 fn of_host(front: &Front) -> Response<Respond> {

@@ -4,8 +4,8 @@
 //! A document is made when somebody asks for it, and kept as long as the live
 //! table that it was made of.
 
-use super::respond::{self, Respond};
-use super::{Front, health, version};
+use super::respond::{self, Respond, SHOWN};
+use super::{Front, version};
 use crate::fault::Fault;
 use crate::live::Live;
 use crate::openapi::{Shown, of_all, of_service};
@@ -91,8 +91,8 @@ pub(super) fn answer<B>(front: &Front, request: &Request<B>) -> Option<Response<
     };
     match *request.method() {
         Method::GET | Method::HEAD => (),
-        Method::OPTIONS => return Some(respond::options(health::ALLOW)),
-        _ => return Some(health::not_allowed(request)),
+        Method::OPTIONS => return Some(respond::options(SHOWN)),
+        _ => return Some(respond::fault(&respond::not_allowed(request, SHOWN))),
     }
     let document = match versions {
         None => {

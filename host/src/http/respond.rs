@@ -12,7 +12,7 @@ use http::header::{
     ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     RETRY_AFTER, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{Method, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -200,6 +200,15 @@ pub(super) fn options(allow: &str) -> Response<Respond> {
     response
 }
 
+/// What a path takes that only shows something.
+pub(super) const SHOWN: &str = "GET, HEAD, OPTIONS";
+
+/// The fault of a verb that a path of the host does not take.
+pub(super) fn not_allowed<B>(request: &Request<B>, allow: &str) -> Fault {
+    let (verb, path) = (request.method().to_string(), request.uri().path().to_owned());
+    Fault::VerbNotAllowed { verb, path, allow: allow.to_owned() }
+}
+
 /// JSON that is written already.
 pub(super) fn json_text(text: Bytes) -> Response<Respond> {
     let mut response = Response::new(Respond::bytes(text));
@@ -209,9 +218,8 @@ pub(super) fn json_text(text: Bytes) -> Response<Respond> {
 
 /// A JSON value.
 pub(super) fn json(status: StatusCode, value: &serde_json::Value) -> Response<Respond> {
-    let mut response = Response::new(Respond::bytes(value.to_string()));
+    let mut response = json_text(value.to_string().into());
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
 }
 

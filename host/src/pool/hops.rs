@@ -18,13 +18,13 @@ pub(super) struct Hops {
 
 impl Hops {
     pub(super) fn of(declaration: &Declaration, revision: Digest) -> Self {
-        let Declaration { name: service, root, .. } = declaration;
+        let service = &declaration.name;
         let hop_at = |method: &Name, route| {
             let (service, method) = (service.clone(), method.clone());
             Arc::new(Hop { service, method, revision, route })
         };
         let hop = |method: &Name| hop_at(method, None);
-        let route = |method: &Method| Some((method.verb, format!("{root}{}", method.pattern)));
+        let route = |method: &Method| Some((method.verb, declaration.path(method)));
         let own = |name: &str| Name::parse(name).ok().map(|name| hop(&name));
         Self {
             methods: declaration.methods.iter().map(|it| hop_at(&it.name, route(it))).collect(),

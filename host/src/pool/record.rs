@@ -11,7 +11,7 @@ impl Service {
         metadata.insert("kind".into(), "wasm".into());
         metadata.insert("protocol".into(), HTTP2.into());
         metadata.insert("version".into(), self.declaration.version.to_string().into());
-        metadata.insert("digest".into(), format!("sha256:{}", self.digest.hex()).into());
+        metadata.insert("digest".into(), self.digest.whole().into());
         metadata.insert("node".into(), node.into());
         metadata.insert("traffic".into(), self.traffic().into());
         metadata.insert("module".into(), self.module.as_str().into());

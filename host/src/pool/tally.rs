@@ -17,8 +17,8 @@ pub(crate) struct Counts {
     ended: AtomicU64,
     pub(crate) faults: AtomicU64,
     pub(crate) failures: AtomicU64,
-    /// Calls of methods and WebSockets that were turned away: no place in time, or
-    /// over the pace.
+    /// Calls of methods and WebSockets that were turned away: too late, no place
+    /// in time, or over the pace.
     pub(crate) sheds: AtomicU64,
     /// Faults by their labels, of which there are few.
     by_label: Mutex<Vec<(&'static str, u64)>>,

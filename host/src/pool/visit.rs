@@ -73,7 +73,7 @@ impl<'s> Visit<'s> {
         }
     }
 
-    /// There was no place for it.
+    /// It was not let in.
     pub(super) fn turned_away(self, fault: &Fault, context: &mut CallContext) {
         match self.entrance {
             Entrance::Method(_) | Entrance::Socket(_) => {

@@ -14,6 +14,7 @@ pub(super) fn check(findings: &mut Findings) {
     let documents = documents();
     check_metrics(&documents, findings);
     check_commands(&documents, findings);
+    check_benches(findings);
     for document in &documents {
         check_links(document, findings);
     }
@@ -95,6 +96,15 @@ fn check_commands(documents: &[PathBuf], findings: &mut Findings) {
     for command in COMMANDS.iter().filter(|command| !told.contains(command.name)) {
         let what = format!("no document tells of {WORDS}{}", command.name);
         findings.add(&root().join("README.md"), 1, &what);
+    }
+}
+
+/// Everything that is measured has a row where measurements are told.
+fn check_benches(findings: &mut Findings) {
+    let told = root().join("benches/README.md");
+    let text = read(&told);
+    for name in crate::bench::ALL.iter().filter(|name| !text.contains(&format!("| `{name}` |"))) {
+        findings.add(&told, 1, &format!("nothing tells of the bench {name}"));
     }
 }
 

@@ -209,7 +209,7 @@ pub(super) struct Order {
 pub(super) struct Known {
     pub(super) host: String,
     lines: Vec<Line>,
-    /// When the host answered last, and whether it has since.
+    /// When the host answered last.
     heard: Duration,
     /// How long the host has been away.
     pub(super) away: Option<Duration>,
@@ -312,10 +312,8 @@ impl Known {
     pub(super) fn choose(&mut self, place: usize) {
         let shown = self.shown();
         let line = shown.get(place.min(shown.len().saturating_sub(1)));
-        self.chosen = line.map(|line| {
-            let Line { name, version, .. } = (*line).clone();
-            Chosen { name, version }
-        });
+        self.chosen =
+            line.map(|line| Chosen { name: line.name.clone(), version: line.version.clone() });
     }
 
     /// The path of what else is to be asked of the host.

@@ -101,7 +101,7 @@ fn is_text(content_type: &str) -> bool {
         "application/x-ndjson",
         "application/wasm",
     ];
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = crate::payload::essence(content_type).to_ascii_lowercase();
     essence.starts_with("text/")
         || OTHERS.contains(&essence.as_str())
         || essence.ends_with("+json")

@@ -116,7 +116,7 @@ impl Loader {
         restarting.end(Ok(Restarted {
             service: name.to_string(),
             version: version.to_string(),
-            digest: format!("sha256:{}", service.digest.hex()),
+            digest: service.digest.whole(),
             ms: load_ms,
         }));
         anew.hurried = loaded.sound.map(|sound| (file.to_owned(), sound, service));

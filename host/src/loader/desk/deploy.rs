@@ -169,7 +169,7 @@ impl Desk {
 
 impl Verdict {
     fn refused(name: &Name, digest: Option<Digest>, reason: String) -> Self {
-        let digest = digest.map(shown);
+        let digest = digest.map(|digest| digest.whole());
         let (module, reason) = (name.clone(), Some(reason));
         Self { module, digest, judged: Judged::Refused, live: None, reason }
     }
@@ -216,7 +216,7 @@ impl Loader {
         let stamp = self.workshop.folder.stamp(file);
         let in_place = |judged| Verdict {
             module: name.clone(),
-            digest: (judged == Judged::Loading).then(|| shown(digest)),
+            digest: (judged == Judged::Loading).then(|| digest.whole()),
             judged,
             live: None,
             reason: None,
@@ -285,7 +285,7 @@ impl Loader {
             root: root.to_owned(),
             ms: live.load_ms,
         };
-        let (module, digest) = (name.clone(), Some(shown(live.file)));
+        let (module, digest) = (name.clone(), Some(live.file.whole()));
         Verdict { module, digest, judged, live: Some(view), reason: pin.map(|pin| pin.why) }
     }
 
@@ -326,8 +326,4 @@ fn unlink(path: &Path) -> Result<bool, UploadError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-fn shown(digest: Digest) -> String {
-    format!("sha256:{}", digest.hex())
 }

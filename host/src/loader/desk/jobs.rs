@@ -9,7 +9,7 @@ use super::anew::{Restarting, carry_over};
 use super::back::GoingBack;
 use super::deploy::Told;
 use super::orders::OrderError;
-use super::{Loader, Revision};
+use super::{Loader, Module, Revision};
 use crate::crew::StopSignal;
 use crate::pool::{Service, StartCause, StopCause};
 use futures::FutureExt;
@@ -91,6 +91,29 @@ impl Presented {
     }
 }
 
+impl Module {
+    /// It is being loaded. Whoever waits for that goes before better code.
+    fn begin_load(&mut self) {
+        self.loading = true;
+        if let Some(optimizing) = &mut self.optimizing {
+            optimizing.under_way = None;
+        }
+    }
+}
+
+/// What came of a load; nothing when the host stops before.
+async fn unless_stopped(
+    mut stop: StopSignal,
+    load: impl Future<Output = Result<Loaded, Refusal>>,
+) -> Option<Result<Loaded, Refusal>> {
+    tokio::select! {
+        () = stop.stopped() => None,
+        loaded = AssertUnwindSafe(load).catch_unwind() => {
+            Some(loaded.unwrap_or(Err(Refusal::Lost)))
+        }
+    }
+}
+
 impl Loader {
     /// Begins to load a file, or notes that it must be loaded once more.
     pub(super) fn begin(&mut self, file: &str) {
@@ -99,69 +122,43 @@ impl Loader {
             module.again = true;
             return;
         }
-        module.loading = true;
-        if let Some(optimizing) = &mut module.optimizing {
-            // Whoever saves waits for the new content.
-            optimizing.under_way = None;
-        }
+        module.begin_load();
         let live = module.live.as_ref().map(|revision| revision.standing.service.clone());
         let (module_id, batch, before) = (module.id, self.batch, live.clone());
         let (file, workshop) = (file.to_owned(), self.workshop.clone());
         let cause = if live.is_some() { StartCause::Swap } else { StartCause::Load };
-        self.hire("load", module_id, file.clone(), async move |mut stop: StopSignal| {
+        self.hire("load", module_id, file.clone(), async move |stop: StopSignal| {
             let load = async { workshop.load(file, live).await?.started(cause).await };
-            tokio::select! {
-                () = stop.stopped() => None,
-                loaded = AssertUnwindSafe(load).catch_unwind() => {
-                    let loaded = loaded.unwrap_or(Err(Refusal::Lost));
-                    Some(Job::Load { batch, before, loaded })
-                }
-            }
+            let loaded = unless_stopped(stop, load).await?;
+            Some(Job::Load { batch, before, loaded })
         });
     }
 
     /// Begins to load a revision that was live before.
     pub(super) fn begin_again(&mut self, file: &str, going_back: GoingBack) {
         let Some(module) = self.modules.get_mut(file) else { return };
-        module.loading = true;
-        if let Some(optimizing) = &mut module.optimizing {
-            optimizing.under_way = None;
-        }
+        module.begin_load();
         let (module_id, workshop) = (module.id, self.workshop.clone());
         let (digest, live) = (going_back.to, going_back.from.clone());
-        self.hire("roll back", module_id, file.to_owned(), async move |mut stop: StopSignal| {
+        self.hire("roll back", module_id, file.to_owned(), async move |stop: StopSignal| {
             let load = async {
                 workshop.load_again(digest, live).await?.started(StartCause::Rollback).await
             };
-            tokio::select! {
-                () = stop.stopped() => None,
-                loaded = AssertUnwindSafe(load).catch_unwind() => {
-                    let loaded = loaded.unwrap_or(Err(Refusal::Lost));
-                    Some(Job::RollBack { going_back, loaded })
-                }
-            }
+            let loaded = unless_stopped(stop, load).await?;
+            Some(Job::RollBack { going_back, loaded })
         });
     }
 
     /// Begins to make the live revision anew.
     pub(super) fn begin_anew(&mut self, file: &str, restarting: Restarting) {
         let Some(module) = self.modules.get_mut(file) else { return };
-        module.loading = true;
-        if let Some(optimizing) = &mut module.optimizing {
-            optimizing.under_way = None;
-        }
+        module.begin_load();
         let (module_id, workshop) = (module.id, self.workshop.clone());
         let live = restarting.live.clone();
-        self.hire("restart", module_id, file.to_owned(), async move |mut stop: StopSignal| {
+        self.hire("restart", module_id, file.to_owned(), async move |stop: StopSignal| {
             // It is the same revision, which has started.
-            let load = AssertUnwindSafe(workshop.load_same(live)).catch_unwind();
-            tokio::select! {
-                () = stop.stopped() => None,
-                loaded = load => {
-                    let loaded = loaded.unwrap_or(Err(Refusal::Lost));
-                    Some(Job::Restart { restarting, loaded })
-                }
-            }
+            let loaded = unless_stopped(stop, workshop.load_same(live)).await?;
+            Some(Job::Restart { restarting, loaded })
         });
     }
 

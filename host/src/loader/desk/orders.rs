@@ -78,7 +78,7 @@ impl RolledBack {
         let service = to.declaration.name.to_string();
         let name = |service: &Service| RevisionName {
             version: service.declaration.version.to_string(),
-            digest: format!("sha256:{}", service.digest.hex()),
+            digest: service.digest.whole(),
         };
         Self { service, from: name(from), to: name(to) }
     }

@@ -72,9 +72,10 @@ impl<'f> Caller<'f> {
 
     /// Makes a call as Micro's clients ask for it.
     pub(super) async fn order(&self, order: MicroOrder) -> Result<Answer, Fault> {
-        let MicroOrder { service, method, address, request } = &order;
-        let arguments = Arguments::Data(request.clone());
-        self.call(Order { service, method, arguments, address: address.as_deref() }).await
+        let MicroOrder { service, method, address, request } = order;
+        let (service, method, address) = (service.as_str(), method.as_str(), address.as_deref());
+        let arguments = Arguments::Data(request);
+        self.call(Order { service, method, arguments, address }).await
     }
 
     /// Makes a call of JSON-RPC, and gathers what comes of it.
