@@ -35,6 +35,16 @@ async fn the_dashboard_shows_what_happens_while_it_is_open() {
 }
 
 #[tokio::test]
+async fn the_dashboard_asks_for_the_token_once() {
+    const TOKEN: &str = "a-token-of-some-length";
+    let folder = Folder::of(&["calc"]);
+    let host = Launch::over(folder).variable("PICOLET_ADMIN_TOKEN", TOKEN).start().await;
+    let admin = format!("http://{}", host.admin);
+    Script::start("dashboard_token.mjs", &[&admin, TOKEN]).ended().await;
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn files_of_the_dashboard_are_kept_by_browsers_and_held_to_their_host() {
     let host = Host::of(&[]).await;
     let page = host.admin("GET", "/", "").await;

@@ -372,6 +372,17 @@ mod tests {
         writing.finish().await.unwrap();
     }
 
+    #[test]
+    fn why_the_folder_takes_nothing_is_told_apart() {
+        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+        let of = |kind| UploadError::from(io::Error::from(kind));
+        for kind in [PermissionDenied, ReadOnlyFilesystem] {
+            assert!(matches!(of(kind), UploadError::ReadOnly(_)), "{kind}");
+        }
+        assert!(matches!(of(StorageFull), UploadError::DiskFull(_)));
+        assert!(matches!(of(io::ErrorKind::Other), UploadError::Folder(_)));
+    }
+
     fn drafts(folder: &tempfile::TempDir) -> usize {
         fs::read_dir(folder.path().join(DRAFTS)).map_or(0, Iterator::count)
     }
