@@ -21,7 +21,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) const FULL: Self =
-        Self { rounds: 15, polled: Duration::from_secs(1), of_off_min: 0.95 };
+        Self { rounds: 60, polled: Duration::from_millis(250), of_off_min: 0.95 };
 }
 
 /// A way to ask, and how often a second it is answered.
@@ -46,10 +46,16 @@ pub(crate) fn measure(plan: &Plan) -> Measured<Report> {
         way(["JSON, no traces", "JSON, traces"], post("/greeter/hello", r#"{"name":"John"}"#)),
         way(["hop, no traces", "hop, traces"], get("/greeter-api/say/hello?name=John")),
     ];
-    for _ in 0..plan.rounds {
-        for way in &mut ways {
-            way.off.push(per_second(off.address, &way.request, plan.polled)?);
-            way.on.push(per_second(on.address, &way.request, plan.polled)?);
+    for round in 0..plan.rounds {
+        for Way { request, off: without, on: with, .. } in &mut ways {
+            let mut sides = [(off.address, without), (on.address, with)];
+            // Neither is always the one that follows the other.
+            if round % 2 == 1 {
+                sides.reverse();
+            }
+            for (address, rates) in sides {
+                rates.push(per_second(address, request, plan.polled)?);
+            }
         }
     }
     let Plan { rounds, polled, .. } = plan;

@@ -30,6 +30,7 @@ use futures::stream::BoxStream;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// One call of a service, wherever it comes from.
@@ -187,6 +188,8 @@ impl fmt::Debug for AnswerBody {
 pub(crate) struct OutgoingCall {
     pub service: String,
     pub options: Vec<(String, String)>,
+    /// How long it may take where the options do not say.
+    pub timeout: Option<Duration>,
     pub target: CallTarget,
     pub headers: HeaderMap,
     pub body: CallBody,

@@ -256,7 +256,8 @@ impl Made {
         let places = outbound * state.calls();
         let place = state.beside.place(places).ok_or(Fault::OutboundLimit { outbound })?;
         let target = CallTarget::Method { name: call.method, params: call.params, query };
-        let outgoing = OutgoingCall { service: call.service, options, target, headers, body };
+        let (service, timeout) = (call.service, None);
+        let outgoing = OutgoingCall { service, options, timeout, target, headers, body };
         let (context, hop) = (caller.context.clone(), caller.hop.clone());
         Ok(Self { call: state.host.neighbours.invoke(context, hop, outgoing), place })
     }

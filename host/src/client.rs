@@ -110,13 +110,35 @@ impl Client {
     }
 
     /// Calls a service by name. `by` is the method that makes the call.
-    pub(crate) async fn call(
+    ///
+    /// What is awaited holds the call in one place, as most who await it box it.
+    pub(crate) fn call(
+        &self,
+        context: CallContext,
+        by: Option<Arc<Hop>>,
+        call: OutgoingCall,
+    ) -> impl Future<Output = Result<Answer, Fault>> + Send + use<> {
+        let (shared, course) = (self.shared.clone(), self.begin(context, by, call));
+        async move {
+            let outcome = course?.run().await;
+            let tally = &shared.tally;
+            tally.calls.fetch_add(1, Relaxed);
+            if outcome.is_err() {
+                tally.faults.fetch_add(1, Relaxed);
+            }
+            outcome
+        }
+    }
+
+    /// A call with all that is asked of it, where that can be done.
+    fn begin(
         &self,
         mut context: CallContext,
         by: Option<Arc<Hop>>,
         call: OutgoingCall,
-    ) -> Result<Answer, Fault> {
-        let options = CallOptions::parse(&call.service, &call.options)?;
+    ) -> Result<Box<Course>, Fault> {
+        let mut options = CallOptions::parse(&call.service, &call.options)?;
+        options.timeout = options.timeout.or(call.timeout);
         if let Some(by) = by {
             context.chain = context.chain.with(by);
             // It is the caller that came by a socket.
@@ -132,13 +154,7 @@ impl Client {
         }
         self.check_depth(&context, &call)?;
         self.check_headers(&call.headers)?;
-        let outcome = Course::new(&self.shared, &options, context, call).run().await;
-        let tally = &self.shared.tally;
-        tally.calls.fetch_add(1, Relaxed);
-        if outcome.is_err() {
-            tally.faults.fetch_add(1, Relaxed);
-        }
-        outcome
+        Ok(Box::new(Course::new(self.shared.clone(), options, context, call)))
     }
 
     /// What calls came to that have ended.
@@ -200,8 +216,7 @@ impl Neighbours for Client {
         by: Arc<Hop>,
         call: OutgoingCall,
     ) -> BoxFuture<'static, Result<Answer, Fault>> {
-        let client = self.clone();
-        async move { client.call(from, Some(by), call).await }.boxed()
+        self.call(from, Some(by), call).boxed()
     }
 
     fn entries(&self, key: &str) -> Vec<DirectoryEntry> {

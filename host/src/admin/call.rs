@@ -100,6 +100,7 @@ pub(super) async fn call(
     let outgoing = OutgoingCall {
         service: service.to_owned(),
         options: options(&order.options),
+        timeout: None,
         target: CallTarget::Method {
             name: method.to_owned(),
             params: filled.params,

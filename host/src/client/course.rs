@@ -26,9 +26,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const MOVES_MAX: usize = 8;
 
 /// One call on its way.
-pub(super) struct Course<'c> {
-    pub(super) shared: &'c Shared,
-    pub(super) options: &'c CallOptions,
+pub(super) struct Course {
+    pub(super) shared: Arc<Shared>,
+    pub(super) options: CallOptions,
     pub(super) context: CallContext,
     pub(super) pending: Pending,
     tried: Vec<(Arc<str>, Begun)>,
@@ -128,10 +128,10 @@ impl Attempt {
     }
 }
 
-impl<'c> Course<'c> {
+impl Course {
     pub(super) fn new(
-        shared: &'c Shared,
-        options: &'c CallOptions,
+        shared: Arc<Shared>,
+        options: CallOptions,
         context: CallContext,
         call: OutgoingCall,
     ) -> Self {
@@ -149,13 +149,13 @@ impl<'c> Course<'c> {
     }
 
     /// Makes the call, until it is answered or nothing more can be done.
-    pub(super) async fn run(mut self) -> Result<Answer, Fault> {
-        let now = Instant::now();
+    pub(super) async fn run(mut self: Box<Self>) -> Result<Answer, Fault> {
+        let (now, shared) = (Instant::now(), self.shared.clone());
         if let Some(timeout) = self.options.timeout {
             self.context.deadline = self.context.deadline.min(now + timeout);
         }
         // Before the first look, so that no change after it is missed.
-        let mut changes = self.options.wait.then(|| Changes::of(self.shared));
+        let mut changes = self.options.wait.then(|| Changes::of(&shared));
         if self.context.deadline <= now {
             return Err(Fault::TooLate { service: self.pending.call.service.clone() });
         }
@@ -169,7 +169,7 @@ impl<'c> Course<'c> {
                 self.log(&begun);
             }
             self.bound(&begun.endpoint, now);
-            let (deadline, shared) = (self.context.deadline, self.shared);
+            let deadline = self.context.deadline;
             let open = shared.begin_try(&mut self, &begun, began);
             let attempt = self.attempt(&begun.endpoint, begun.place);
             let Ok(tried) = timeout_at(deadline, attempt).await else {
@@ -340,7 +340,7 @@ impl<'c> Course<'c> {
         changes: &mut Changes,
         mut due: Option<Instant>,
     ) -> Result<BegunCall, Fault> {
-        let shared = self.shared;
+        let shared = self.shared.clone();
         let _first: LinePlace<'_> = shared.lines.reach_front(&self.pending.call.service).await?;
         loop {
             changes.forget();
@@ -382,7 +382,7 @@ impl<'c> Course<'c> {
             };
             if endpoint.is_local && is_full() { Fit::Full } else { Fit::Yes }
         };
-        let sought = Sought { options: self.options, service: &self.pending.call.service, target };
+        let sought = Sought { options: &self.options, service: &self.pending.call.service, target };
         self.shared.fleets.choose(sought, self.turn, fit)
     }
 }

@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::fleet::Place;
 use tracing::info;
 
-impl Course<'_> {
+impl Course {
     /// Notes whom the call goes to: after which fault of another endpoint, and
     /// where it leaves the host, why nobody here has it.
     pub(super) fn log(&self, begun: &Begun) {

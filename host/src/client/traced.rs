@@ -18,7 +18,7 @@ impl Shared {
     /// Counts a try and begins its span, which began when it was looked for an endpoint.
     pub(super) fn begin_try(
         &self,
-        course: &mut Course<'_>,
+        course: &mut Course,
         begun: &Begun,
         began: Instant,
     ) -> Option<OpenSpan<'_>> {
@@ -90,7 +90,7 @@ fn beginning(text: &str) -> &str {
     text.get(..text.floor_char_boundary(Name::BYTES_MAX)).unwrap_or_default()
 }
 
-impl Course<'_> {
+impl Course {
     /// Notes that there was nobody to call; why tries before this one failed is
     /// known.
     pub(super) fn untried(&mut self, began: Instant, nobody: Fault) -> Fault {
@@ -136,7 +136,7 @@ mod tests {
         let (service, options) = (service.to_owned(), Vec::new());
         let (headers, body) = (HeaderMap::new(), CallBody::Empty);
         let Callee::Sought { service, what } =
-            sought(&OutgoingCall { service, target, headers, body, options })
+            sought(&OutgoingCall { service, target, headers, body, options, timeout: None })
         else {
             panic!("nobody was found")
         };

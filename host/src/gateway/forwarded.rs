@@ -8,6 +8,7 @@ use super::Gateway;
 use http::Request;
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -45,10 +46,9 @@ pub(crate) fn say<B>(gateway: &Gateway, request: &mut Request<B>, peer: IpAddr) 
     drop_claims(headers);
     let mut line = String::new();
     for address in &told.addresses {
-        line.push_str(&address.to_string());
-        line.push_str(", ");
+        _ = write!(line, "{address}, ");
     }
-    line.push_str(&peer.to_canonical().to_string());
+    _ = write!(line, "{}", peer.to_canonical());
     if let Ok(line) = HeaderValue::try_from(line) {
         headers.insert(FOR, line);
     }

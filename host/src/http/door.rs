@@ -1,12 +1,13 @@
 //! `/services/{name}/…`: any service by its name, here or elsewhere.
 
 use super::{Front, body};
-use crate::call::{Answer, Call, CallContext, CallHead, CallTarget, Deed, End, OutgoingCall};
+use crate::call::{Answer, Call, CallTarget, Deed, End, OutgoingCall};
 use crate::fault::{Fault, GatewayFault};
 use crate::limits::ModuleLimits;
 use crate::upgrade;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Incoming;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// What the paths begin with.
@@ -22,30 +23,30 @@ pub(super) fn split(path: &str) -> Option<(&str, &str)> {
 /// Passes a request to a service.
 pub(super) async fn pass_on(
     front: &Front,
-    call: Box<Call>,
+    mut call: Box<Call>,
     body: Incoming,
 ) -> Result<Answer, Fault> {
-    let Call { head, mut context, .. } = *call;
-    let deed = || Deed::Request { verb: head.verb.clone(), path: Some("/services/{name}/{*rest}") };
-    let open = front.traces.begin(&mut context, Instant::now(), deed);
-    let outcome = ask(front, head, context, body).await;
+    let verb = &call.head.verb;
+    let deed = || Deed::Request { verb: verb.clone(), path: Some("/services/{name}/{*rest}") };
+    let open = front.traces.begin(&mut call.context, Instant::now(), deed);
+    let outcome = match order(front, &mut call, body).await {
+        Ok(outgoing) => front.client.call(call.context.clone(), None, outgoing).await,
+        Err(fault) => Err(fault),
+    };
     if let Some(open) = open {
         open.end(Instant::now(), End::of(&outcome));
     }
     outcome
 }
 
-async fn ask(
-    front: &Front,
-    mut head: CallHead,
-    context: CallContext,
-    body: Incoming,
-) -> Result<Answer, Fault> {
+/// The call that a request asks for. Its headers and its body are taken.
+async fn order(front: &Front, call: &mut Call, body: Incoming) -> Result<OutgoingCall, Fault> {
+    let head = &mut call.head;
     let (name, rest) = split(head.uri.path()).unwrap_or_default();
     let service = crate::path::decode(name)
         .map_err(|error| Fault::BadRequest { message: error.to_string() })?
         .into_owned();
-    let mut options = take_options(&mut head.headers);
+    let options = take_options(&mut head.headers);
     let key = option(&options, "key");
     front.check_reach(key, &service)?;
     if upgrade::is_wanted(&head.headers) && !is_here(front, key, &service)? {
@@ -55,12 +56,12 @@ async fn ask(
         Some(query) => format!("{rest}?{query}"),
         None => rest.to_owned(),
     };
-    let limits = ModuleLimits::DEFAULT;
-    let body = body::begin(body, &head.headers, limits.request_body_bytes, &front.limits).await?;
-    options.push(("timeout-ms".to_owned(), limits.wall_ms.to_string()));
-    let target = CallTarget::Path { verb: head.verb, rest };
-    let outgoing = OutgoingCall { service, options, target, headers: head.headers, body };
-    front.client.call(context, None, outgoing).await
+    let ModuleLimits { request_body_bytes, wall_ms, .. } = ModuleLimits::DEFAULT;
+    let body = body::begin(body, &head.headers, request_body_bytes, &front.limits).await?;
+    let timeout = Some(Duration::from_millis(wall_ms));
+    let target = CallTarget::Path { verb: head.verb.clone(), rest };
+    let headers = std::mem::take(&mut head.headers);
+    Ok(OutgoingCall { service, options, timeout, target, headers, body })
 }
 
 /// Whether some endpoint of a service is on this host. WebSockets are not passed

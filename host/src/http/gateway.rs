@@ -172,9 +172,12 @@ pub(super) async fn answer(
     permit: Permit,
 ) -> Response<Respond> {
     match arrived.way {
-        Some(Way::Rpc) => return rpc::answer(front, arrived.from, call, body, permit).await,
+        // Boxed: what is passed on by the name of its service would be as large.
+        Some(Way::Rpc) => {
+            return Box::pin(rpc::answer(front, arrived.from, call, body, permit)).await;
+        }
         Some(Way::Mapped) => {
-            return rpc::answer_path(front, arrived.from, call, body, permit).await;
+            return Box::pin(rpc::answer_path(front, arrived.from, call, body, permit)).await;
         }
         Some(Way::Service) | None => (),
     }

@@ -17,6 +17,7 @@ use http::header::{
 };
 use serde_json::Value;
 use std::net::IpAddr;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Whoever sent a request that makes calls.
@@ -65,8 +66,7 @@ impl<'f> Caller<'f> {
         for name in WITHHELD {
             headers.remove(name);
         }
-        let mut options = take_options(&mut headers);
-        options.push(("timeout-ms".to_owned(), ModuleLimits::DEFAULT.wall_ms.to_string()));
+        let options = take_options(&mut headers);
         Self { front, from, context, verb, route, headers, options }
     }
 
@@ -155,7 +155,9 @@ impl<'f> Caller<'f> {
             query: filled.query,
         };
         let service = service.to_owned();
-        let outgoing = OutgoingCall { service, options, target, headers, body: filled.body };
+        let timeout = Some(Duration::from_millis(ModuleLimits::DEFAULT.wall_ms));
+        let body = filled.body;
+        let outgoing = OutgoingCall { service, options, timeout, target, headers, body };
         self.front.client.call(context, None, outgoing).await
     }
 }
