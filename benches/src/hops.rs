@@ -93,13 +93,14 @@ fn profile(plan: &Plan, folder: &Path) -> Measured<String> {
     let out = TempDir::new()?;
     let file = out.path().join("profile");
     let mut valgrind = command(Cores::All, "valgrind");
-    valgrind.args(["--tool=callgrind", "--instr-atstart=no"]);
-    valgrind.arg(format!("--callgrind-out-file={}", file.display()));
+    // The compiler has to see the same processor as the host, which valgrind makes up.
+    valgrind.args(["--tool=callgrind", "--instr-atstart=no", "--trace-children=yes"]);
+    valgrind.arg(format!("--callgrind-out-file={}.%p", file.display()));
     // It has no room for the address space of more.
     for limit in ["INSTANCES_MAX", "REQUESTS_MAX"] {
         valgrind.env(format!("PICOLET_LIMITS__{limit}"), "4");
     }
-    let (host, _) = Spawned::start_by(valgrind, folder, &state(), PATIENCE)?;
+    let (host, _) = Spawned::start_by(valgrind, folder, out.path(), PATIENCE)?;
     let mut connection = Connection::open(host.address)?;
     connection.get(PATH)?;
     let pid = host.process.id().to_string();
@@ -110,7 +111,7 @@ fn profile(plan: &Plan, folder: &Path) -> Measured<String> {
     control(&["-i", "off", &pid])?;
     control(&["-d", &pid])?;
     // A dump has a number behind the name of the file.
-    Ok(fs::read_to_string(out.path().join("profile.1"))?)
+    Ok(fs::read_to_string(file.with_extension(format!("{pid}.1")))?)
 }
 
 fn control(arguments: &[&str]) -> Measured {

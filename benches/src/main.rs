@@ -17,6 +17,7 @@ mod callgrind;
 mod calls;
 mod connection;
 mod density;
+mod dev;
 mod down;
 mod endpoint;
 mod figures;
@@ -57,7 +58,7 @@ pub(crate) type Measured<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 const ALL: &str = "throughput, wrk, serve, hop, hops, swap, routes, density, hostile, killed, \
                    down, timeouts, leave, calls, bus, kept, outbound, sockets, gateway, \
-                   telemetry, soak";
+                   telemetry, dev, soak";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -99,6 +100,7 @@ fn run(name: &str) -> Measured {
         "sockets" => sockets::measure(&sockets::Plan::FULL)?,
         "gateway" => gateway::measure(&gateway::Plan::FULL)?,
         "telemetry" => telemetry::measure(&telemetry::Plan::FULL)?,
+        "dev" => dev::measure(&dev::Plan::FULL)?,
         "soak" => soak::measure(&soak::Plan::FULL)?,
         _ => return Err(format!("there is none; {ALL}").into()),
     };

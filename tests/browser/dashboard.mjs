@@ -52,6 +52,30 @@ async function checkGraph(page) {
     await row.first().waitFor();
   }
   await page.waitForSelector(".graph .node");
+  const { width, height } = page.viewportSize();
+  for (const other of [380, width]) {
+    const before = await page.locator(".graph rect").first().getAttribute("width");
+    await page.setViewportSize({ width: other, height });
+    const isDrawnAnew = (before) => document.querySelector(".graph rect").getAttribute("width") !== before;
+    await page.waitForFunction(isDrawnAnew, before);
+    await checkLines(page);
+  }
+}
+
+/// Every line begins and ends at the side of a node, wherever nodes have moved to.
+async function checkLines(page) {
+  const loose = await page.evaluate(() => {
+    const numbers = (text) => text.match(/-?[\d.]+/g).map(Number);
+    const sides = [...document.querySelectorAll(".graph .node")].flatMap((node) => {
+      const [x, y] = numbers(node.getAttribute("transform"));
+      const [width, height] = ["width", "height"].map((name) => Number(node.querySelector("rect").getAttribute(name)));
+      return [`${x},${y + height / 2}`, `${x + width},${y + height / 2}`];
+    });
+    const lines = [...document.querySelectorAll(".graph .edge")].map((line) => numbers(line.getAttribute("d")));
+    const isLoose = (line) => [line.slice(0, 2), line.slice(-2)].some((end) => !sides.includes(end.join(",")));
+    return lines.filter(isLoose);
+  });
+  assert.deepEqual(loose, []);
 }
 
 /// Gives the address of the trace that went through all three.

@@ -4,7 +4,7 @@ use crate::shell::{Step, command, run};
 use crate::{guests, setup};
 
 /// What is measured when nothing is named.
-pub(crate) const ALL: [&str; 20] = [
+pub(crate) const ALL: [&str; 21] = [
     "throughput",
     "wrk",
     "serve",
@@ -25,6 +25,7 @@ pub(crate) const ALL: [&str; 20] = [
     "sockets",
     "gateway",
     "telemetry",
+    "dev",
 ];
 
 /// Measures what is named, or everything that does not take long. One that

@@ -47,7 +47,8 @@ export function setAttribute(element, name, value) {
 
 /// Makes the children of an element those of a list, by their keys: what is
 /// there is kept and changed, in the order of the list. `make` gives an element
-/// and a function that shows an item in it.
+/// and a function that shows an item in it, of which it may use nothing else: it
+/// is made once, and shows what the item has become.
 export function keyed(parent, items, key, make) {
   const known = (parent.known ??= new Map());
   const wanted = new Set();

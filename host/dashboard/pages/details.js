@@ -40,15 +40,16 @@ export function versions() {
   const element = card("Traffic", list);
   const show = (service, _details, ofName) => {
     const sum = ofName.reduce((sum, one) => sum + one.traffic, 0);
-    keyed(list, ofName, (one) => one.id, () => {
+    const known = ofName.map((one) => ({ ...one, sum, isThis: one.id === service.id }));
+    keyed(list, known, (one) => one.id, () => {
       const [link, share, fill] = [h("a", {}), h("span", { class: "num soft" }), h("div", {})];
       const why = h("p", { class: "small is-bad" });
       const show = (one) => {
         setText(link, one.version);
         link.href = address(one.name, one.version);
-        setAttribute(link, "aria-current", one.id === service.id ? "true" : null);
-        setText(share, `weight ${one.traffic}, ${format.share(one.traffic, sum)}, ${format.rate(one.figures.rate)} calls/s`);
-        fill.style.width = sum ? `${(100 * one.traffic) / sum}%` : "0";
+        setAttribute(link, "aria-current", one.isThis ? "true" : null);
+        setText(share, `weight ${one.traffic}, ${format.share(one.traffic, one.sum)}, ${format.rate(one.figures.rate)} calls/s`);
+        fill.style.width = one.sum ? `${(100 * one.traffic) / one.sum}%` : "0";
         setText(why, one.withdrawn ? `Withdrawn: ${one.withdrawn}` : "");
       };
       const element = h("li", {}, h("p", { class: "spread" }, link, share), h("div", { class: "meter" }, fill), why);

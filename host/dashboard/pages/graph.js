@@ -6,8 +6,12 @@ import { layers } from "../lib/layers.js";
 import { address, isFailing } from "../lib/standing.js";
 import { services, state, watch } from "../lib/state.js";
 
-const [NODE_WIDTH, NODE_HEIGHT, GAP_X, GAP_Y, EDGE] = [176, 32, 96, 16, 20];
-const CHARS = 22;
+const [NODE_HEIGHT, GAP_Y, EDGE] = [32, 16, 20];
+/// Of a frame that is wider than this, and of one that is not.
+const WIDE = 640;
+const SIZES = { wide: { node: 176, gap: 96, chars: 22 }, narrow: { node: 132, gap: 40, chars: 15 } };
+/// So much of the picture is seen at once: what has room is in the middle of it.
+const SEEN = 560;
 const WIDTH_MAX = 9;
 
 export function graph(root, _parts, _query, signal) {
@@ -40,16 +44,18 @@ export function graph(root, _parts, _query, signal) {
     if (known.length === 0) {
       return;
     }
-    const shape = known.map((edge) => `${edge.from}>${edge.to}`).join("\n");
+    const size = root.clientWidth < WIDE ? SIZES.narrow : SIZES.wide;
+    const shape = [size.node, ...known.map((edge) => `${edge.from}>${edge.to}`)].join("\n");
     if (shape !== drawnFor) {
       drawnFor = shape;
-      places = place(known, picture);
+      places = place(known, picture, size);
     }
-    drawNodes(nodes, places);
-    drawEdges(edges, known, places);
+    drawNodes(nodes, places, size);
+    drawEdges(edges, known, places, size);
     list.show(known);
   }
   watch(show, signal);
+  addEventListener("resize", show, { signal });
   return "Graph";
 }
 
@@ -58,29 +64,32 @@ function compare(a, b) {
 }
 
 /// Where each node stands, in the units of the picture, whose size it sets.
-function place(edges, picture) {
+function place(edges, picture, size) {
   const ids = new Set(edges.flatMap((edge) => [edge.from, edge.to]));
   const { places, layers: count, widest } = layers(ids, edges);
   const height = widest * (NODE_HEIGHT + GAP_Y) + 2 * EDGE;
-  const width = count * (NODE_WIDTH + GAP_X) - GAP_X + 2 * EDGE;
+  const width = count * (size.node + size.gap) - size.gap + 2 * EDGE;
   setAttribute(picture, "viewBox", `0 0 ${width} ${height}`);
   setAttribute(picture, "width", width);
   setAttribute(picture, "height", height);
   const where = new Map();
   for (const [id, { layer, place: at, of }] of places) {
-    const x = EDGE + layer * (NODE_WIDTH + GAP_X);
-    const y = EDGE + ((at + 0.5) * (height - 2 * EDGE)) / of - NODE_HEIGHT / 2;
+    const x = EDGE + layer * (size.node + size.gap);
+    const room = Math.max(Math.min(height, SEEN) - 2 * EDGE, of * (NODE_HEIGHT + GAP_Y));
+    const y = EDGE + ((at + 0.5) * room) / of - NODE_HEIGHT / 2;
     where.set(id, { id, x, y });
   }
   return where;
 }
 
-function drawNodes(group, places) {
+function drawNodes(group, places, size) {
   const live = new Set(services().map((service) => service.name));
   const external = new Set([...state.records.values()].map((record) => record.name));
-  keyed(group, [...places.values()], (node) => `${node.id}@${node.x},${node.y}`, ({ id, x, y }) => {
-    const rect = drawn("rect", { width: NODE_WIDTH, height: NODE_HEIGHT, rx: 8 });
-    const label = drawn("text", { x: 12, y: 20.5 }, short(id || "outside"));
+  const kind = (id) => (live.has(id) ? "service" : external.has(id) || !id ? "external" : "gone");
+  const items = [...places.values()].map((node) => ({ ...node, kind: kind(node.id) }));
+  keyed(group, items, (node) => `${node.id}@${node.x},${node.y},${size.node}`, ({ id, x, y }) => {
+    const rect = drawn("rect", { width: size.node, height: NODE_HEIGHT, rx: 8 });
+    const label = drawn("text", { x: 12, y: 20.5 }, short(id || "outside", size.chars));
     const title = drawn("title", {});
     const element = drawn("g", { transform: `translate(${x} ${y})` }, title, rect, label);
     element.addEventListener("click", () => {
@@ -88,8 +97,7 @@ function drawNodes(group, places) {
         location.hash = address(id);
       }
     });
-    const show = () => {
-      const kind = live.has(id) ? "service" : external.has(id) || !id ? "external" : "gone";
+    const show = ({ kind }) => {
       setAttribute(element, "class", `node ${kind} ${id ? "linked" : ""}`);
       const words = { service: "service of this host", external: "somewhere else", gone: "not there now" };
       setText(title, id ? `${id}: ${words[kind]}` : "outside: callers that are no services of this host");
@@ -98,17 +106,16 @@ function drawNodes(group, places) {
   });
 }
 
-function short(text) {
-  return text.length <= CHARS ? text : `${text.slice(0, CHARS - 9)}…${text.slice(-8)}`;
+function short(text, chars) {
+  return text.length <= chars ? text : `${text.slice(0, chars - 9)}…${text.slice(-8)}`;
 }
 
-function drawEdges(group, edges, places) {
-  keyed(group, edges, (edge) => `${edge.from}>${edge.to}`, () => {
+function drawEdges(group, edges, places, size) {
+  const path = ({ from, to }) => curve(places.get(from), places.get(to), size);
+  keyed(group, edges, (edge) => `${edge.from}>${edge.to}@${path(edge)}`, (edge) => {
     const title = drawn("title", {});
-    const element = drawn("path", {}, title);
+    const element = drawn("path", { d: path(edge) }, title);
     const show = (edge) => {
-      const [from, to] = [places.get(edge.from), places.get(edge.to)];
-      setAttribute(element, "d", curve(from, to));
       setAttribute(element, "class", `edge ${look(edge)}`);
       setAttribute(element, "stroke-width", width(edge).toFixed(1));
       setText(title, `${edge.from || "outside"} to ${edge.to}: ${format.rate(edge.rate)} calls/s, ${format.share(edge.failing, edge.rate)} fail`);
@@ -131,9 +138,9 @@ function look({ rate, failing }) {
   return isFailing({ rate, failing }) ? "failing" : "some";
 }
 
-function curve(from, to) {
+function curve(from, to, size) {
   const middle = NODE_HEIGHT / 2;
-  const [x1, y1, x2, y2] = [from.x + NODE_WIDTH, from.y + middle, to.x, to.y + middle];
+  const [x1, y1, x2, y2] = [from.x + size.node, from.y + middle, to.x, to.y + middle];
   if (x1 < x2) {
     const bend = (x2 - x1) / 2;
     return `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;

@@ -31,8 +31,8 @@ export function methods() {
         samples.shift();
       }
     }
-    const rows = details.routes.map((route) => ({ ...route, ...rates(samples, route.name) }));
-    keyed(body, rows, (row) => row.name, () => row(service));
+    const rows = details.routes.map((route) => ({ ...route, service, ...rates(samples, route.name) }));
+    keyed(body, rows, (row) => row.name, row);
   };
   return { element, show };
 }
@@ -46,7 +46,7 @@ function rates(samples, name) {
   return { ...now, rate: grown };
 }
 
-function row(service) {
+function row() {
   const labels = [null, null, "Calls/s", "Calls", "Errors", "Median", "99%"];
   const cells = labels.map((label, at) => h("td", { class: 1 < at ? "right" : "wide", "data-label": label }));
   const link = h("a", {});
@@ -55,10 +55,10 @@ function row(service) {
   cells[1].classList.add("mono");
   const show = (method) => {
     setText(link, method.name);
-    link.href = `#/try/${encodeURIComponent(service.name)}/${encodeURIComponent(method.name)}`;
+    link.href = `#/try/${encodeURIComponent(method.service.name)}/${encodeURIComponent(method.name)}`;
     setText(under, method.idempotent ? "may be repeated" : "");
     const texts = [
-      `${method.type} ${service.root}${method.pattern ?? method.path}`,
+      `${method.type} ${method.service.root}${method.pattern ?? method.path}`,
       format.rate(method.rate),
       format.count(method.calls),
       format.count(method.failures),

@@ -69,10 +69,18 @@ function row(trace) {
     setText(spans, format.count(one.spans));
     setText(took, format.micros(one.duration_us));
     setText(badge, one.fault ?? one.status ?? "");
-    setAttribute(badge, "class", `badge ${isWrong(one) ? "bad" : "good"}`);
+    setAttribute(badge, "class", `badge ${look(one)}`);
   };
   const outcome = h("td", { class: "right", "data-label": "Outcome" }, badge);
   return { element: h("tr", {}, h("td", { class: "wide" }, link), services, when, spans, took, outcome), show };
+}
+
+/// What callers did wrong is worth a look, but nothing failed.
+function look(one) {
+  if (isWrong(one)) {
+    return "bad";
+  }
+  return 400 <= Number(one.status) ? "warn" : "good";
 }
 
 /// Whether a span or a trace ended badly.
