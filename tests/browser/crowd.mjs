@@ -1,8 +1,9 @@
 // The dashboard over a crowd, to look at: crowd.mjs [COUNT]
 //
 // Starts the built host over a folder with so many services, 1,000 unless it is
-// said, some of them busy and some refused, and leaves what each page shows in
-// target/screenshots. It is no test: somebody has to look. Before it:
+// said, some of them busy and some refused, leaves what each page shows in
+// target/screenshots, and tells how long the page was stuck at most while it
+// was open: frames come every 17 ms. It is no test: somebody has to look. Before it:
 // `cargo build --release`, `cargo xtask guests`, and `cargo xtask test` once for
 // the packages.
 
@@ -68,17 +69,32 @@ async function keepBusy(services, count, isOver) {
   await Promise.all(Array.from({ length: BUSY }, (_, number) => caller(number)));
 }
 
+/// Runs in the page: gathers the times that nothing else could be done.
+function noteStuck() {
+  window.times = [];
+  new PerformanceObserver((list) => window.times.push(...list.getEntries())).observe({ type: "longtask" });
+}
+
+/// Runs in the page, too: what was gathered since it was asked.
+function stuck() {
+  const times = window.times.splice(0).map((entry) => entry.duration);
+  return `stuck for more than 50 ms ${times.length} times, at most ${Math.max(0, ...times)} ms`;
+}
+
 async function look(admin, count) {
   await browse(async (browser) => {
     const { page, wrong } = await open(browser, admin);
     await shows(page, ".figures", String(count).slice(0, 1));
+    await page.evaluate(noteStuck);
     await page.waitForTimeout(LOOK_MS);
+    console.log(`services, ${LOOK_MS / 1_000} s: ${await page.evaluate(stuck)}`);
     const pages = [["services", "/"], ["service", `/service/${named(0)}`], ["graph", "/graph"], ["traces", "/traces"], ["try", `/try/${named(0)}`], ["registry", "/registry"]];
     for (const [name, address] of pages) {
       await page.evaluate((hash) => {
         location.hash = hash;
       }, address);
       await page.waitForTimeout(2_500);
+      console.log(`${name}: ${await page.evaluate(stuck)}`);
       for (const width of [380, 1_600]) {
         await page.setViewportSize({ width, height: 900 });
         await page.waitForTimeout(300);
