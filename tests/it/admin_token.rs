@@ -1,6 +1,7 @@
 //! The admin side with a token: who is let in, and how.
 
 use crate::kit::*;
+use std::fs;
 
 const TOKEN: &str = "a-token-of-some-length";
 const HEALTH: &str = "/admin/v1/health";
@@ -76,6 +77,46 @@ async fn the_token_is_asked_for_everywhere_but_where_nothing_is_told() {
     assert_eq!(ask(&host, "GET", HEALTH, &named).await.status, 200);
     let foreign = [("authorization", bearer.as_str()), ("origin", "http://evil.example")];
     faults(&ask(&host, "GET", HEALTH, &foreign).await, 403, &["forbidden"]);
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_changed_without_the_token_or_with_another() {
+    let host = guarded(Folder::of(&["calc"])).await;
+    // As few as a wrong token may be tried in a minute.
+    let changes = [
+        ("PUT", "modules/calc", "\0asm\x01\0\0\0"),
+        ("PUT", "modules/other", "\0asm\x01\0\0\0"),
+        ("PUT", "modules/calc/manifest", "traffic = 7"),
+        ("DELETE", "modules/calc", ""),
+        ("POST", "services/calc/restart", ""),
+        ("POST", "services/calc/rollback", ""),
+        ("PATCH", "services/calc/limits", r#"{"concurrency":7}"#),
+        ("PATCH", "services/calc/traffic", r#"{"traffic":7}"#),
+    ];
+    let view = async |headers: &[(&str, &str)]| {
+        ask(&host, "GET", "/admin/v1/services/calc", headers).await
+    };
+    let bearer = bearer();
+    let right = [("authorization", bearer.as_str())];
+    let before = json(&view(&right).await, 200);
+    for headers in [&[][..], &[("authorization", "Bearer not-this-one-at-all")]] {
+        for (verb, path, content) in changes {
+            let path = format!("/admin/v1/{path}");
+            let reply = host.ask_admin(verb, &path, headers, body(content)).await;
+            faults(&reply, 401, &["unauthorized"]);
+        }
+    }
+    let after = json(&view(&right).await, 200);
+    for same in ["registration", "digest", "limits", "traffic"] {
+        assert_eq!(before[same], after[same], "{same}");
+    }
+    assert_eq!(fs::read(host.folder.path("calc.wasm")).unwrap(), guest("calc"));
+    let files = fs::read_dir(host.folder.watched()).unwrap().flatten();
+    let files: Vec<_> = files.map(|file| file.file_name()).collect();
+    assert_eq!(files, ["calc.wasm"]);
+    let path = "/admin/v1/services/calc/restart";
+    assert_eq!(ask(&host, "POST", path, &right).await.status, 200);
     host.stop().await;
 }
 

@@ -122,35 +122,86 @@ async fn who_types_nothing_or_something_wrong_is_told_what_there_is() {
     }
 }
 
+/// Runs a command whose result nobody reads: how it ended, and what it wrote
+/// beside that.
+async fn unread(args: &[&str]) -> (Option<i32>, String) {
+    let mut command = picolet();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = command.args(args).stdout(writer).stderr(std::process::Stdio::piped());
+    let child = child.spawn().unwrap();
+    // The command holds the other end until here.
+    drop(command);
+    let ended = within("the command to end", child.wait_with_output()).await.unwrap();
+    (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+}
+
+const QUIETLY: (Option<i32>, String) = (Some(0), String::new());
+
+/// A trace that there is, and a line of the log.
+async fn trace_and_line(host: &Host) -> String {
+    assert_eq!(host.get("/misbehaves/print/1").await.status, 204);
+    let first = async |path: &str, of: &str| {
+        let listed = json(&host.admin("GET", path, "").await, 200);
+        listed[of].get(0).cloned()
+    };
+    until("a line", async || first("/admin/v1/logs?service=misbehaves", "lines").await).await;
+    let trace = until("a trace", async || first("/admin/v1/traces", "traces").await).await;
+    trace["trace_id"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn a_reader_that_goes_away_ends_it_quietly() {
-    let host = Host::of(&["calc"]).await;
+    let host = Host::of(&["calc", "misbehaves"]).await;
     let url = format!("http://{}", host.admin);
     let calc = host.folder.path("calc.wasm").display().to_string();
-    let commands: [&[&str]; 11] = [
+    let trace = trace_and_line(&host).await;
+    let commands: [&[&str]; 24] = [
         &["--help"],
+        &["--version"],
         &["services", "--host", &url],
         &["services", "--json", "--host", &url],
         &["services", "--watch", "--host", &url],
         &["service", "calc", "--host", &url],
+        &["service", "calc", "--json", "--host", &url],
+        &["traces", "--host", &url],
+        &["traces", "--json", "--host", &url],
+        &["traces", &trace, "--host", &url],
+        &["logs", "misbehaves", "--host", &url],
+        &["logs", "--json", "--host", &url],
+        &["logs", "--follow", "--host", &url],
         &["call", "calc.add1", "40", "2", "--host", &url],
         &["health", "--host", &url],
         &["top", "--host", &url],
+        &["top", "--json", "--host", &url],
+        &["publish", "a.b", "1", "--host", &url],
+        &["restart", "calc", "--host", &url],
+        &["deploy", &calc, "--host", &url],
         &["inspect", &calc],
+        &["inspect", &calc, "--json"],
         &["completions", "zsh"],
         &["man"],
     ];
     for args in commands {
-        let mut command = picolet();
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let child = command.args(args).stdout(writer).stderr(std::process::Stdio::piped());
-        let child = child.spawn().unwrap();
-        // The command holds the other end until here.
-        drop(command);
-        let ended = within("the command to end", child.wait_with_output()).await.unwrap();
-        let stderr = String::from_utf8_lossy(&ended.stderr);
-        assert_eq!((ended.status.code(), stderr.as_ref()), (Some(0), ""), "{args:?}");
+        assert_eq!(unread(args).await, QUIETLY, "{args:?}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_of_events_that_goes_away_ends_it_with_the_next_one() {
+    let host = Host::over(Folder::empty()).await;
+    for form in [&[][..], &["--json"]] {
+        let url = format!("http://{}", host.admin);
+        let subscribing = tokio::spawn(async move {
+            unread(&[&["subscribe", "a.>", "--host", &url], form].concat()).await
+        });
+        until("the subscriber to leave", async || {
+            assert_eq!(host.admin("POST", "/admin/v1/events/a.b", "1").await.status, 202);
+            subscribing.is_finished().then_some(())
+        })
+        .await;
+        assert_eq!(subscribing.await.unwrap(), QUIETLY, "{form:?}");
     }
     host.stop().await;
 }

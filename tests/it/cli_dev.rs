@@ -5,6 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Instant;
 use tokio::process::Command;
 
 /// A project that the binary has made.
@@ -56,6 +57,33 @@ async fn address(log: &Log, what: &str) -> SocketAddr {
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
+/// A time as people read it, in milliseconds.
+fn milliseconds(text: &str) -> Option<f64> {
+    let (number, unit) = text.split_once(' ')?;
+    let number: f64 = number.parse().ok()?;
+    match unit {
+        "ms" => Some(number),
+        "s" => Some(number * 1e3),
+        _ => None,
+    }
+}
+
+/// How long it took to build and to serve, of a line that tells it.
+fn times(line: &str) -> Option<[f64; 2]> {
+    let (built, served) = line.strip_prefix("built in ")?.split_once(", serving in ")?;
+    Some([milliseconds(built)?, milliseconds(served)?])
+}
+
+/// Waits until something new is served, and looks at the times that are told of
+/// it: they are a part of what has passed since it was saved.
+async fn is_served(log: &Log, mark: usize, since: Instant) {
+    let line = log.wait_within(4 * PATIENCE, mark, |line| times(line).is_some()).await;
+    let passed = since.elapsed().as_secs_f64() * 1e3;
+    let [built, served] = times(&line).unwrap();
+    // Of seconds, hundredths are told.
+    assert!(0.0 < built && built + served < passed + 10.0, "{line:?} after {passed} ms");
+}
+
 #[tokio::test]
 async fn a_save_is_an_answer_and_an_error_changes_nothing() {
     let folder = Folder::empty();
@@ -66,6 +94,7 @@ async fn a_save_is_an_answer_and_an_error_changes_nothing() {
     command.args(["dev", "--debug", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     // What is put there is below the project, and no save.
     command.args(["--dir", "services"]);
+    let since = Instant::now();
     let mut dev = command.stderr(Stdio::piped()).spawn().unwrap();
     let log = Log::follow(dev.stderr.take().unwrap());
     let services = address(&log, "listening services ").await;
@@ -74,28 +103,30 @@ async fn a_save_is_an_answer_and_an_error_changes_nothing() {
         let request = request("GET", services, "/first/hello/world", &[], body(""));
         client.ask(request).await.text().to_owned()
     };
-    let is_served = |line: &str| line.starts_with("built in ") && line.contains(", serving in ");
-    log.wait_within(4 * PATIENCE, 0, is_served).await;
+    is_served(&log, 0, since).await;
     assert_eq!(ask().await, r#"{"message":"Hello world"}"#);
 
-    let mark = log.mark();
+    let (mark, since) = (log.mark(), Instant::now());
     std::fs::write(&source, text.replace("Hello", "Hi")).unwrap();
     log.wait(mark, |line| line == "saved src/lib.rs").await;
-    log.wait_within(2 * PATIENCE, mark, is_served).await;
+    is_served(&log, mark, since).await;
     assert_eq!(ask().await, r#"{"message":"Hi world"}"#);
 
     let mark = log.mark();
     std::fs::write(&source, text.replace("Json(Greeting", "Jsn(Greeting")).unwrap();
-    log.wait(mark, |line| line.contains("src/lib.rs:")).await;
+    let wrong = text.lines().position(|line| line.contains("Json(Greeting")).unwrap() + 1;
+    log.wait(mark, |line| line.contains("error") && line.contains("Jsn")).await;
+    log.wait(mark, |line| line.contains(&format!("src/lib.rs:{wrong}:"))).await;
     log.wait(mark, |line| line.starts_with("the build failed")).await;
+    assert!(log.lines().iter().skip(mark).all(|line| !line.starts_with("built in ")));
     assert_eq!(ask().await, r#"{"message":"Hi world"}"#);
 
     // One save after the other: the last one counts.
-    let mark = log.mark();
+    let (mark, since) = (log.mark(), Instant::now());
     for greeting in ["Good day", "Salut", "Moin"] {
         std::fs::write(&source, text.replace("Hello", greeting)).unwrap();
     }
-    log.wait_within(2 * PATIENCE, mark, is_served).await;
+    is_served(&log, mark, since).await;
     until("the last save to be served", async || {
         (ask().await == r#"{"message":"Moin world"}"#).then_some(())
     })

@@ -72,6 +72,36 @@ async fn tables_fit_the_terminal() {
 }
 
 #[tokio::test]
+async fn no_table_is_wider_than_a_narrow_terminal() {
+    let host = Host::of(&["misbehaves", "calc", "greeter"]).await;
+    answers(&host.get("/misbehaves/calls/1/1").await, 200, "1");
+    assert_eq!(host.get("/misbehaves/panic").await.status, 500);
+    let traced = async || {
+        let listed = json(&host.admin("GET", "/admin/v1/traces?kind=failed", "").await, 200);
+        listed["traces"].get(0).map(|_| ())
+    };
+    until("the traces", traced).await;
+    for (args, title) in [
+        ("services", "service"),
+        ("service misbehaves", "method"),
+        ("traces", "trace"),
+        ("traces --failed", "trace"),
+        ("top --once", "service"),
+    ] {
+        let mut terminal = Terminal::start(40, 200, &typed(&host, args));
+        assert!(terminal.ended().await.success(), "{args}");
+        let shown = terminal.contents();
+        let table: Vec<&str> = shown.lines().skip_while(|line| !line.starts_with(title)).collect();
+        assert!(1 < table.len(), "there is no table in\n{shown}");
+        // One that the terminal has broken is still one line here.
+        for line in table {
+            assert!(line.chars().count() <= 40, "{args}: {line:?} is too wide in\n{shown}");
+        }
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn colours_are_for_terminals_that_want_them() {
     let host = Host::of(&["calc"]).await;
     let line = typed(&host, "services");

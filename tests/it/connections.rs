@@ -2,7 +2,7 @@
 
 use crate::kit::*;
 use futures::future::join_all;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn three_hundred_slow_connections_are_closed_and_hold_nobody_up() {
@@ -19,6 +19,35 @@ async fn three_hundred_slow_connections_are_closed_and_hold_nobody_up() {
         let seen = String::from_utf8_lossy(&seen);
         assert!(seen.is_empty() || seen.starts_with("HTTP/1.1 408"), "{seen}");
     }
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn the_admin_side_waits_for_a_head_as_long_as_the_settings_say() {
+    let folder = Folder::empty().with("picolet.toml", "[limits]\nhead_ms_max = 1000");
+    let host = Host::over(folder).await;
+    let head = "GET /livez HTTP/1.1\r\nhost: localhost\r\n";
+    let began = Instant::now();
+    let slow = async |part: &str| {
+        let mut wire = Wire::to(host.admin).await;
+        wire.send(part).await;
+        let seen = wire.rest().await;
+        let seen = String::from_utf8_lossy(&seen).into_owned();
+        assert!(seen.is_empty() || seen.starts_with("HTTP/1.1 408"), "{part:?} got {seen}");
+    };
+    join_all(["", "GET ", head].map(slow)).await;
+    // One that was answered before may not wait for longer.
+    let mut wire = Wire::to(host.admin).await;
+    wire.send(format!("{head}\r\n")).await;
+    assert_eq!(wire.reply().await.status, 200);
+    wire.send(head).await;
+    let seen = wire.rest().await;
+    let seen = String::from_utf8_lossy(&seen);
+    assert!(seen.is_empty() || seen.starts_with("HTTP/1.1 408"), "{seen}");
+    // Not the 10 s that are usual.
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(8), "after {took:?}");
+    assert_eq!(host.admin("GET", "/livez", "").await.status, 200);
     host.stop().await;
 }
 

@@ -9,20 +9,20 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
-const CALC: &str = "/admin/v1/modules/calc";
-const SUM: &str = "/api/add/40/2";
+pub(crate) const CALC: &str = "/admin/v1/modules/calc";
+pub(crate) const SUM: &str = "/api/add/40/2";
 
-async fn put(host: &Host, path: &str, content: impl Into<Bytes>) -> Reply {
+pub(crate) async fn put(host: &Host, path: &str, content: impl Into<Bytes>) -> Reply {
     host.ask_admin("PUT", path, &[], body(content)).await
 }
 
 /// Files of uploads that were not put in their place.
-fn drafts(host: &Host) -> usize {
+pub(crate) fn drafts(host: &Host) -> usize {
     fs::read_dir(host.folder.path(".uploads")).map_or(0, Iterator::count)
 }
 
 #[track_caller]
-fn judged(reply: &Reply, status: u16, verdict: &str) -> Value {
+pub(crate) fn judged(reply: &Reply, status: u16, verdict: &str) -> Value {
     let told = json(reply, status);
     assert_eq!(told["verdict"], verdict, "{told}");
     told
@@ -191,6 +191,12 @@ async fn two_deploys_of_one_name_each_get_their_own_verdict() {
     }
     seen.sort();
     assert_eq!(seen, ["serving", "swapped", "swapped", "swapped"]);
+    // Whichever was the last is what is in the folder, too.
+    let live = json(&host.admin("GET", "/admin/v1/services/calc", "").await, 200);
+    let file = fs::read(host.folder.path("calc.wasm")).unwrap();
+    let last = builds.iter().position(|build| *build == file).unwrap() + 1;
+    assert_eq!(live["version"], format!("{last}.0.0"), "{live}");
+    assert_eq!(drafts(&host), 0);
     host.stop().await;
 }
 

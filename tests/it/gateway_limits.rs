@@ -52,6 +52,44 @@ async fn an_address_that_sends_too_many_has_to_wait_and_others_do_not() {
 }
 
 #[tokio::test]
+async fn questions_of_pages_before_their_requests_are_counted_too() {
+    let settings = "[gateway]\ntrusted_proxies = \"127.0.0.1\"\n\
+                    cors_origins = \"https://shop.example\"\n\
+                    [limits]\nrequests_per_second_per_address_max = 1";
+    let host = host_with(&["calc"], settings).await;
+    let preflight = async |address: &str, path: &str| {
+        let headers = [
+            ("origin", "https://shop.example"),
+            ("access-control-request-method", "POST"),
+            ("x-forwarded-for", address),
+        ];
+        host.send("OPTIONS", path, &headers, "").await
+    };
+    for (address, path) in [
+        ("203.0.113.1", "/api/add"),
+        ("203.0.113.2", "/rpc"),
+        ("203.0.113.3", "/services/calc/add"),
+        ("203.0.113.4", "/nowhere"),
+    ] {
+        assert_eq!(preflight(address, path).await.status, 204, "{path}");
+        let refused = until("a preflight over the limit", async || {
+            let reply = preflight(address, path).await;
+            (reply.status != 204).then_some(reply)
+        })
+        .await;
+        faults(&refused, 429, &["too-many-requests"]);
+        assert_eq!(refused.header("retry-after"), "1", "{path}");
+        // The page can read why.
+        let allowed = refused.header("access-control-allow-origin");
+        assert_eq!(allowed, "https://shop.example", "{path}");
+    }
+    assert_eq!(preflight("203.0.113.5", "/api/add").await.status, 204);
+    let again = async || (preflight("203.0.113.1", "/api/add").await.status == 204).then_some(());
+    until("its turn", again).await;
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn nobody_is_believed_who_is_no_proxy() {
     let settings = "[limits]\nrequests_per_second_per_address_max = 1";
     let host = host_with(&["calc"], settings).await;

@@ -43,6 +43,7 @@ mod hostile;
 mod hostile_memory;
 mod http;
 mod http2;
+mod interrupted;
 mod js;
 mod kit;
 mod lifecycle;

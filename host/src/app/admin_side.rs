@@ -2,6 +2,7 @@
 //! take to say what they want.
 
 use crate::crew::Crew;
+use crate::limits::HostLimits;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -21,8 +22,6 @@ use tracing::{debug, warn};
 
 /// Open at once; more are closed as they come.
 const CONNECTIONS_MAX: usize = 512;
-/// Time for the head of a request, from the end of the one before.
-const HEAD_TIME: Duration = Duration::from_secs(10);
 /// What is waited when no connection can be taken.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -30,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 struct Served {
     router: Router,
+    /// For the head of a request, from the end of the one before.
+    head_max: Duration,
     stall_ms: u32,
     closing: watch::Receiver<bool>,
 }
@@ -39,12 +40,13 @@ struct Served {
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
-    stall_ms: u64,
+    limits: HostLimits,
     crew: Crew,
     mut closing: watch::Receiver<bool>,
 ) {
-    let stall_ms = u32::try_from(stall_ms).unwrap_or(u32::MAX);
-    let served = Served { router, stall_ms, closing: closing.clone() };
+    let head_max = Duration::from_millis(limits.head_ms_max);
+    let stall_ms = u32::try_from(limits.write_stall_ms_max).unwrap_or(u32::MAX);
+    let served = Served { router, head_max, stall_ms, closing: closing.clone() };
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
@@ -71,7 +73,7 @@ pub(super) async fn serve(
 
 impl Served {
     async fn carry(self, stream: TcpStream, from: SocketAddr, _place: OwnedSemaphorePermit) {
-        let Self { router, stall_ms, mut closing } = self;
+        let Self { router, head_max, stall_ms, mut closing } = self;
         let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, stall_ms);
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
@@ -82,7 +84,7 @@ impl Served {
         // HTTP/1 alone: what waits to see which version is spoken has no bound of time.
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
+            .header_read_timeout(head_max)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);

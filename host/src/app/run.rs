@@ -54,9 +54,8 @@ impl Host {
         loading.hire("loader", |stop| self.loader.run(stop));
         let router = admin::router(self.admin, limits.admin_body_bytes_max);
         let (listener, admin_closing) = (self.admin_listener, closing.subscribe());
-        let stall_ms = limits.write_stall_ms_max;
         let crew = outer.clone();
-        outer.hire("admin", |_| admin_side::serve(listener, router, stall_ms, crew, admin_closing));
+        outer.hire("admin", |_| admin_side::serve(listener, router, limits, crew, admin_closing));
         let (front, crews, announcer) = (self.front, self.crews, self.announcer);
         Run { front, crews, announcer, limits, closing }
     }
