@@ -204,7 +204,7 @@ impl Front {
         } else {
             let (verb, request_id) = (call.head.verb.clone(), call.context.request_id.clone());
             match self.call(call, body, &mut whose).await {
-                Ok(answer) => respond::answer(answer, &verb, permit),
+                Ok(answer) => respond::answer_of(answer, &verb, &request_id, permit),
                 Err(Away::Fault(fault)) => respond::fault_of(&fault, &request_id),
                 Err(Away::Options(allow)) => respond::options(&allow),
             }

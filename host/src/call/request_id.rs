@@ -1,6 +1,7 @@
 //! Names of one request: its id, and the trace it is part of.
 
 use super::{Trace, mix};
+use http::HeaderValue;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,6 +47,17 @@ impl RequestId {
     /// Bits that differ from request to request, evenly distributed.
     pub(crate) fn bits(&self) -> u64 {
         self.number
+    }
+
+    /// The id as the value of a header. Every answer has it, so it is made by hand.
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        let made: [u8; 16] = std::array::from_fn(|at| {
+            let digit = self.number.to_be_bytes().get(at / 2).copied().unwrap_or_default();
+            let digit = if at % 2 == 0 { digit >> 4 } else { digit & 0xf };
+            digit + if digit < 10 { b'0' } else { b'a' - 10 }
+        });
+        let id = self.given_id.as_ref().map_or(made.as_slice(), |id| id.as_bytes());
+        HeaderValue::from_bytes(id).ok()
     }
 
     /// The same under another trace.
@@ -106,5 +118,8 @@ mod tests {
         assert_eq!(made.to_string().len(), 16);
         assert!(Trace::parse(&made.traceparent()).is_some(), "{}", made.traceparent());
         assert_ne!(made.to_string(), ids.next(None, None).to_string());
+        for id in [kept, made, RequestId { number: 0x0a, ..ids.next(None, None) }] {
+            assert_eq!(id.header().unwrap(), id.to_string());
+        }
     }
 }

@@ -62,6 +62,10 @@ pub(crate) fn read(content_type: Option<&str>, body: &[u8]) -> Asked {
     let micro = match content_type {
         Some(said) if is_json(said) => return read_json(body),
         None if matches!(first, Some(b'{' | b'[')) => return read_json(body),
+        Some(said) if is_form(said) && matches!(first, Some(b'{' | b'[')) => {
+            let advice = "send content-type: application/json";
+            Err(format!("the body looks like JSON, and content-type is {said:?}; {advice}"))
+        }
         None => read_form(body),
         Some(said) if is_form(said) => read_form(body),
         Some(said) => Err(format!(
@@ -113,7 +117,11 @@ fn micro(mut object: Map<String, Value>) -> Result<MicroOrder, String> {
         Some(_) => Err(format!("{name} is no text")),
     };
     let (service, method, address) = (text("service")?, text("method")?, text("address")?);
-    let missing = |name: &str| format!("{name} is missing");
+    let is_rpc = object.contains_key("params");
+    let missing = |name: &str| {
+        let advice = if is_rpc { "; JSON-RPC has \"jsonrpc\": \"2.0\"" } else { "" };
+        format!("{name} is missing{advice}")
+    };
     let request = match object.remove("request") {
         Some(Value::String(text)) if text.trim().is_empty() => None,
         Some(Value::String(text)) => {
@@ -185,6 +193,9 @@ mod tests {
         is_refused(JSON, "", "the body is no JSON: ");
         is_refused(JSON, "7", "the body is no object");
         is_refused(JSON, r#"{"service": 7}"#, "service is no text");
+        is_refused(FORM, r#" {"jsonrpc": "2.0"}"#, "the body looks like JSON");
+        let no_rpc = "service is missing; JSON-RPC has \"jsonrpc\": \"2.0\"";
+        is_refused(JSON, r#"{"method": "calc.add", "params": [1, 2]}"#, no_rpc);
         is_refused(Some("text/plain"), "service=a", "content-type is \"text/plain\", want ");
     }
 }

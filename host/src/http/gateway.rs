@@ -188,7 +188,7 @@ pub(super) async fn answer(
         None => (),
     }
     match door::pass_on(front, call, body).await {
-        Ok(answer) => respond::answer(answer, &verb, permit),
+        Ok(answer) => respond::answer_of(answer, &verb, &request_id, permit),
         Err(fault) => respond::fault_of(&fault, &request_id),
     }
 }

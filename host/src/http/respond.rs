@@ -101,8 +101,19 @@ impl Body for Respond {
     }
 }
 
-/// An answer as a response.
-pub(super) fn answer(answer: Answer, verb: &Method, permit: Permit) -> Response<Respond> {
+/// An answer as a response, with the id by which logs and traces know the request.
+pub(super) fn answer_of(
+    answer: Answer,
+    verb: &Method,
+    request_id: &RequestId,
+    permit: Permit,
+) -> Response<Respond> {
+    let mut response = self::answer(answer, verb, permit);
+    name(&mut response, request_id);
+    response
+}
+
+fn answer(answer: Answer, verb: &Method, permit: Permit) -> Response<Respond> {
     let Answer { status, mut headers, body } = answer;
     remove_connection_headers(&mut headers);
     let content = match body {
@@ -172,7 +183,7 @@ pub(super) fn fault_of(fault: &Fault, request_id: &RequestId) -> Response<Respon
 
 /// Says in an answer what the request is called in the log.
 pub(super) fn name(response: &mut Response<Respond>, request_id: &RequestId) {
-    if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
+    if let Some(id) = request_id.header() {
         response.headers_mut().insert(REQUEST_ID, id);
     }
 }
