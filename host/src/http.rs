@@ -16,6 +16,7 @@ mod gateway;
 mod head;
 mod health;
 mod openapi;
+mod refused;
 mod respond;
 mod watch;
 mod websocket;
@@ -25,7 +26,7 @@ pub(crate) use websocket::Tally;
 
 use crate::block::Params;
 use crate::browsers::Browsers;
-use crate::call::{Answer, Call, CallBody, CallHead, Deed, End, Entrance, RequestIds};
+use crate::call::{Answer, Call, CallBody, CallHead, Entrance, RequestIds};
 use crate::client::Client;
 use crate::cookie;
 use crate::cores::Cores;
@@ -173,7 +174,7 @@ impl Front {
         arrived: Arrived,
     ) -> Response<Respond> {
         if let Err(fault) = self.keep_pace(arrived.from) {
-            return respond::fault(&fault);
+            return self.turn_away(&request, &fault);
         }
         if let Some(answer) = self.answer_alone(&request) {
             return answer;
@@ -184,10 +185,19 @@ impl Front {
         if let Some(way) = browsers::way(request.uri().path()) {
             return Box::pin(browsers::answer(self, way, request, arrived.from)).await;
         }
-        let permit = match self.requests.admit(|| HOST_QUEUE_WAIT).await {
+        let mut waits_since = None;
+        let patience = || {
+            waits_since = Some(Instant::now());
+            HOST_QUEUE_WAIT
+        };
+        let permit = match self.requests.admit(patience).await {
             Admission::Granted(permit) => permit,
-            Admission::Shed => return respond::fault(&Fault::HostOverloaded),
-            Admission::Closing => return respond::fault(&Fault::Stopping),
+            Admission::Shed => {
+                return self.turn_away_late(&request, &Fault::HostOverloaded, waits_since);
+            }
+            Admission::Closing => {
+                return self.turn_away_late(&request, &Fault::Stopping, waits_since);
+            }
         };
         if !request.extensions().is_empty() && upgrade::is_wanted(request.headers()) {
             // Boxed: hardly any request goes this way, and all would be as large.
@@ -218,7 +228,7 @@ impl Front {
     /// Answers what needs no service.
     fn answer_alone(&self, request: &Request<Incoming>) -> Option<Response<Respond>> {
         if let Err(fault) = head::judge(request, &self.limits) {
-            return Some(respond::fault(&fault));
+            return Some(self.turn_away(request, &fault));
         }
         if request.uri().path() == "*" {
             return Some(respond::options(ALLOW_ALL));
@@ -248,16 +258,19 @@ impl Front {
         loop {
             let target = match self.find(&mut call) {
                 Ok(target) => target,
-                Err(away) => return Err(self.note_unserved(call, away)),
+                Err(Away::Fault(fault)) => return Err(self.note_unmade(&call, fault).into()),
+                Err(options) => return Err(options),
             };
             if let Some(whose) = whose {
                 whose.note(&target);
             }
-            call.entrance = Entrance::Method(target.method()?);
+            let method = target.method().map_err(|fault| self.note_unmade(&call, fault))?;
+            call.entrance = Entrance::Method(method);
             let service = target.service;
             if let Some(body) = arriving.take_if(|body| !body.is_end_stream()) {
                 let bytes_max = service.limits().request_body_bytes;
-                call.body = body::begin(body, &call.head.headers, bytes_max, &self.limits).await?;
+                let begun = body::begin(body, &call.head.headers, bytes_max, &self.limits).await;
+                call.body = begun.map_err(|fault| self.note_unmade(&call, fault))?;
             }
             match service.call(call).await {
                 Served::Answered(outcome) => {
@@ -269,15 +282,6 @@ impl Front {
                 Served::Closing(again) => call = again,
             }
         }
-    }
-
-    /// Notes a request that is for no service.
-    fn note_unserved(&self, mut call: Box<Call>, away: Away) -> Away {
-        if let Away::Fault(fault) = &away {
-            let deed = Deed::Request { verb: call.head.verb, path: None };
-            self.traces.note(&mut call.context, Instant::now(), deed, End::in_fault(fault));
-        }
-        away
     }
 
     /// Finds the route of a call and captures its parameters.

@@ -124,6 +124,19 @@ impl Keys {
         }
     }
 
+    /// A part of a whole, from 0 to 1.
+    pub(crate) fn part(&mut self, key: &str) -> Option<f64> {
+        self.take(key, |value| {
+            let part = match value {
+                Value::Integer(0) => Some(0.0),
+                Value::Integer(1) => Some(1.0),
+                other => other.as_float(),
+            };
+            let part = part.filter(|part| (0.0..=1.0).contains(part));
+            part.ok_or_else(|| format!("got {}, want a number from 0.0 to 1.0", show(value)))
+        })
+    }
+
     /// Texts, each checked. One text alone is a list of one.
     pub(crate) fn list<T>(
         &mut self,

@@ -246,11 +246,11 @@ impl Service {
         let now = Instant::now();
         visit.admitted(now);
         let outcome = match &self.supply {
-            Supply::Proxy(runner) => runner.call(*call, hop, permit).await,
+            Supply::Proxy(runner) => runner.call(*call, hop, permit, |at| visit.lent(at)).await,
             Supply::Instances(instances) => {
                 self.enter((instances, now), call, &mut visit, permit).await
             }
-            Supply::Shared(shared) => self.share(shared, call, hop, permit).await,
+            Supply::Shared(shared) => self.share((shared, now), call, &mut visit, permit).await,
         };
         visit.end(&outcome);
         if let Some(log) = log {
@@ -323,12 +323,12 @@ impl Service {
     /// Lets a call into an instance beside others.
     async fn share(
         &self,
-        shared: &SharedInstances,
+        (shared, now): (&SharedInstances, Instant),
         call: Box<Call>,
-        hop: Arc<Hop>,
+        visit: &mut Visit<'_>,
         permit: Permit,
     ) -> Result<Answer, Fault> {
-        let (head, rest) = shared.call(call, &hop, &self.crew).await?;
+        let (head, rest) = shared.call(call, (visit, now), &self.crew).await?;
         self.compose(head, rest, permit)
     }
 

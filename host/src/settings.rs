@@ -10,7 +10,7 @@ mod tracing;
 
 pub(crate) use external::External;
 pub(crate) use token::{TOKEN_VARIABLE, Token, source as token_source};
-pub(crate) use tracing::TraceSettings;
+pub(crate) use tracing::{Ratio, TraceSettings};
 
 use crate::balance::Strategy;
 use crate::gateway::Gateway;

@@ -6,19 +6,28 @@
 //! others pass. Everything is bounded. A lock is held for as long as it takes to
 //! put an entry into a ring, or to look through rings for whoever asks, and
 //! there are sixteen.
+//!
+//! Requests that were turned away before a service was called have a small ring
+//! of their own, and are the first that a collector misses: they cost whoever
+//! sends them next to nothing, so a flood of them must push out nothing that was
+//! served, while the newest still tell why.
 
 mod clock;
+mod outlet;
 mod ring;
+mod segment;
 mod view;
 
+pub(crate) use outlet::SendCounts;
+pub(crate) use segment::Segment;
 pub(crate) use view::{Attribute, SpanKind, SpanView};
 
-use crate::call::{CallContext, Deed, End, Span, SpanId, TraceId, Trail, mix};
-use crate::settings::TraceSettings;
+use crate::call::{CallContext, Deed, End, RequestId, Span, SpanId, Trace, TraceId, Trail, mix};
+use crate::settings::{Ratio, TraceSettings};
 use clock::Clock;
+use outlet::Outlet;
 use ring::Rings;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -35,27 +44,9 @@ struct Shared {
     shards: Vec<Mutex<Rings>>,
     slow: Duration,
     clock: Clock,
-    outlet: Option<mpsc::Sender<Segment>>,
-    counts: Counts,
-}
-
-/// What became of spans that are to be sent.
-#[derive(Debug, Default)]
-struct Counts {
-    sent: AtomicU64,
-    failed: AtomicU64,
-    dropped: AtomicU64,
-}
-
-/// What of a trace was done at once at this host: a request from its beginning
-/// to its end, and what was done for it meanwhile.
-#[derive(Clone, Debug)]
-pub(crate) struct Segment {
-    trace: TraceId,
-    first: Span,
-    below: Vec<Span>,
-    /// Spans that there was no room for.
-    lost: u32,
+    /// Of the traces that begin here, those that are to be sent.
+    ratio: Ratio,
+    outlet: Option<Outlet>,
 }
 
 /// A span that is under way. Dropping it says that it was cancelled.
@@ -93,20 +84,8 @@ pub(crate) struct TraceView {
     pub(crate) services: BTreeSet<String>,
 }
 
-/// Spans by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SendCounts {
-    pub(crate) sent: u64,
-    /// The collector did not take them.
-    pub(crate) failed: u64,
-    /// There was no room for them in the line to the collector.
-    pub(crate) dropped: u64,
-}
-
 /// So many threads can note something at once.
 const SHARDS: usize = 16;
-/// Requests that wait to be sent to a collector.
-const OUTLET_MAX: usize = 4_096;
 
 impl Which {
     /// Reads its name.
@@ -120,30 +99,6 @@ impl Which {
     }
 }
 
-impl Segment {
-    /// Of which trace it is.
-    pub(crate) fn trace(&self) -> TraceId {
-        self.trace
-    }
-
-    fn spans(&self) -> impl Iterator<Item = &Span> {
-        std::iter::once(&self.first).chain(&self.below)
-    }
-
-    /// How many spans it counts for.
-    fn len(&self) -> usize {
-        1 + self.below.len()
-    }
-
-    fn is_failed(&self) -> bool {
-        self.spans().any(|span| span.end.is_failure())
-    }
-
-    fn lasted(&self) -> Duration {
-        self.first.ended.saturating_duration_since(self.first.began)
-    }
-}
-
 impl Traces {
     /// Where traces are kept, and what is to be sent of them, when they are.
     pub(crate) fn new(settings: &TraceSettings) -> (Self, Option<mpsc::Receiver<Segment>>) {
@@ -152,16 +107,16 @@ impl Traces {
         }
         let (outlet, sent) = match settings.otlp {
             Some(_) => {
-                let (sender, receiver) = mpsc::channel(OUTLET_MAX);
-                (Some(sender), Some(receiver))
+                let (outlet, sent) = Outlet::new();
+                (Some(outlet), Some(sent))
             }
             None => (None, None),
         };
         let each_max = settings.traces_max.div_ceil(SHARDS);
         let shards = (0..SHARDS).map(|_| Mutex::new(Rings::new(each_max))).collect();
         let slow = Duration::from_millis(settings.slow_ms);
-        let (clock, counts) = (Clock::default(), Counts::default());
-        (Self { shared: Some(Arc::new(Shared { shards, slow, clock, outlet, counts })) }, sent)
+        let (clock, ratio) = (Clock::default(), settings.otlp_ratio);
+        (Self { shared: Some(Arc::new(Shared { shards, slow, clock, ratio, outlet })) }, sent)
     }
 
     /// Where nothing is noted.
@@ -183,9 +138,13 @@ impl Traces {
             None => (true, context.trail.get_or_insert_default().clone()),
         };
         let trace = context.request_id.trace_mut();
+        let is_sampled = shared.is_sampled(trace);
+        if !is_sampled {
+            trace.leave_unsampled();
+        }
         let (id, parent) = (SpanId::draw(), trace.span());
         trace.set_span(Some(id));
-        let (trace, is_sampled) = (trace.id(), trace.is_sampled());
+        let trace = trace.id();
         let (deed, end) = (deed(), End::default());
         let span = Some(Span { id, parent, began, ended: began, deed, end });
         Some(OpenSpan { shared, span, trail, is_first, trace, is_sampled })
@@ -196,6 +155,28 @@ impl Traces {
         if let Some(open) = self.begin(context, began, || deed) {
             open.end(Instant::now(), end);
         }
+    }
+
+    /// Notes a request that was turned away before a service was called.
+    pub(crate) fn note_turned_away(
+        &self,
+        request_id: &RequestId,
+        began: Instant,
+        deed: Deed,
+        end: End,
+    ) {
+        let Some(shared) = &self.shared else { return };
+        let trace = request_id.trace();
+        let (id, parent, ended) = (SpanId::draw(), trace.span(), Instant::now());
+        let first = Span { id, parent, began, ended, deed, end };
+        let segment = Segment { trace: trace.id(), first, below: Vec::new(), lost: 0 };
+        if let Some(outlet) = shared.outlet.as_ref().filter(|_| shared.is_sampled(trace)) {
+            outlet.offer_turned_away(&segment);
+        }
+        let Some(mut rings) = shared.rings(segment.trace) else { return };
+        let gone = rings.turned_away.push(segment);
+        drop(rings);
+        drop(gone);
     }
 
     /// Traces, those that began last first.
@@ -209,7 +190,7 @@ impl Traces {
         let mut found: BTreeMap<TraceId, Instant> = BTreeMap::new();
         for shard in 0..SHARDS {
             let Some(rings) = shared.lock(shard) else { continue };
-            for segment in rings.of(which) {
+            for segment in rings.of(which, shared.slow) {
                 let is_of = |name| segment.spans().any(|span| view::is_of(span, name));
                 if service.is_none_or(is_of) {
                     let began = found.entry(segment.trace).or_insert(segment.first.began);
@@ -240,18 +221,15 @@ impl Traces {
 
     /// So many spans were sent, or not taken.
     pub(crate) fn note_sending(&self, sent: u64, failed: u64) {
-        let Some(shared) = &self.shared else { return };
-        shared.counts.sent.fetch_add(sent, Relaxed);
-        shared.counts.failed.fetch_add(failed, Relaxed);
+        let outlet = self.shared.as_deref().and_then(|shared| shared.outlet.as_ref());
+        if let Some(outlet) = outlet {
+            outlet.note(sent, failed);
+        }
     }
 
     /// What became of spans that are to be sent. None when none are.
     pub(crate) fn counts(&self) -> Option<SendCounts> {
-        let Shared { outlet, counts, .. } = self.shared.as_deref()?;
-        let Counts { sent, failed, dropped } = counts;
-        let read = |count: &AtomicU64| count.load(Relaxed);
-        let counts = SendCounts { sent: read(sent), failed: read(failed), dropped: read(dropped) };
-        outlet.is_some().then_some(counts)
+        Some(self.shared.as_deref()?.outlet.as_ref()?.counts())
     }
 }
 
@@ -267,12 +245,17 @@ impl Shared {
         self.lock(usize::try_from(mix(trace.bits()) % shards.max(1)).unwrap_or_default())
     }
 
+    /// Whether a trace is to be sent. Of one that came along, its caller says so.
+    fn is_sampled(&self, trace: &Trace) -> bool {
+        match trace.span() {
+            None => self.ratio.takes(trace.id().bits()),
+            Some(_) => trace.is_sampled(),
+        }
+    }
+
     fn keep(&self, segment: Segment, is_sampled: bool) {
-        if let Some(outlet) = self.outlet.as_ref().filter(|_| is_sampled)
-            && let Err(error) = outlet.try_send(segment.clone())
-        {
-            let lost = error.into_inner().len() as u64;
-            self.counts.dropped.fetch_add(lost, Relaxed);
+        if let Some(outlet) = self.outlet.as_ref().filter(|_| is_sampled) {
+            outlet.offer(&segment);
         }
         let slow = (self.slow <= segment.lasted()).then(|| segment.clone());
         let failed = segment.is_failed().then(|| segment.clone());

@@ -1,7 +1,7 @@
 //! What of a call's context travels in headers: request id, trace, deadline,
 //! properties, depth.
 
-use crate::call::{CallContext, Properties, RequestIds, Trace};
+use crate::call::{CallContext, Properties, RequestId, RequestIds, Trace};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use std::time::Duration;
@@ -34,8 +34,7 @@ pub(crate) fn read(headers: &HeaderMap, ids: &RequestIds) -> CallContext {
         trace.with_state(&parts.collect::<Vec<_>>().join(","))
     });
     let request_id = ids.next(text(brought.request_id), trace);
-    let timeout = text(brought.timeout_ms).and_then(|ms| ms.parse().ok());
-    let timeout = timeout.map_or(LONGEST, |ms| Duration::from_millis(ms).min(LONGEST));
+    let timeout = timeout(brought.timeout_ms);
     let mut context = CallContext::outermost(request_id, Instant::now() + timeout);
     if let Some(depth) = text(brought.depth) {
         context.hops_before = depth.parse().unwrap_or_default();
@@ -44,6 +43,24 @@ pub(crate) fn read(headers: &HeaderMap, ids: &RequestIds) -> CallContext {
         read_baggage(baggage, &mut context.properties);
     }
     context
+}
+
+/// The names of a request that goes nowhere, of which nothing else matters.
+pub(crate) fn read_names(headers: &HeaderMap, ids: &RequestIds) -> RequestId {
+    let Brought { request_id, traceparent, .. } = Brought::find(headers);
+    ids.next(text(request_id), text(traceparent).and_then(Trace::parse))
+}
+
+/// When a context was [read] of these headers, as its deadline still says.
+pub(crate) fn came(context: &CallContext, headers: &HeaderMap) -> Instant {
+    let timeout = timeout(headers.get(TIMEOUT_MS));
+    context.deadline.checked_sub(timeout).unwrap_or(context.deadline)
+}
+
+/// How long a request may take, as far as it says so.
+fn timeout(asked: Option<&HeaderValue>) -> Duration {
+    let asked = text(asked).and_then(|ms| ms.parse().ok());
+    asked.map_or(LONGEST, |ms| Duration::from_millis(ms).min(LONGEST))
 }
 
 /// The headers that matter here; the first of each name counts.
@@ -138,8 +155,9 @@ mod tests {
         headers.insert(TRACEPARENT, HeaderValue::from_static(trace));
         headers.append(TRACESTATE, HeaderValue::from_static("rojo=00f"));
         headers.append(TRACESTATE, HeaderValue::from_static("congo=t61"));
-        let context = read(&headers, &RequestIds::default());
+        let (context, began) = (read(&headers, &RequestIds::default()), Instant::now());
         tokio::time::advance(Duration::from_millis(200)).await;
+        assert_eq!(came(&context, &headers), began);
 
         let mut out = HeaderMap::new();
         write(&context, &mut out);

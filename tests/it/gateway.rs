@@ -34,6 +34,7 @@ async fn micros_own_example_is_answered_as_it_prints_it() {
     let reply = host.send("POST", "/rpc", &[FORM], form).await;
     answers(&reply, 200, r#"{"msg":"Hello John"}"#);
     assert!(reply.header("content-type").starts_with("application/json"), "{reply:?}");
+    assert_eq!(reply.header("x-request-id").len(), 16, "{reply:?}");
     let mut order = json!({"service": "go.micro.srv.greeter", "method": "Say.Hello"});
     for request in [json!({"name": "John"}), json!("{\"name\":\"John\"}")] {
         order["request"] = request;

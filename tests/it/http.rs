@@ -246,8 +246,9 @@ async fn a_guest_knows_what_it_is_called_for() {
     let host = Host::of(&["misbehaves"]).await;
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let sent = [("x-request-id", "req-1"), ("traceparent", trace)];
-    let seen = json(&host.send("GET", "/misbehaves/context", &sent, "").await, 200);
-    assert_eq!(seen["request_id"], "req-1", "{seen}");
+    let reply = host.send("GET", "/misbehaves/context", &sent, "").await;
+    let seen = json(&reply, 200);
+    assert_eq!((&seen["request_id"], reply.header("x-request-id")), (&"req-1".into(), "req-1"));
     assert!(seen["trace"].as_str().unwrap().contains("4bf92f3577b34da6a3ce929d0e0e4736"), "{seen}");
     assert!(seen["remaining_ms"].as_u64().is_some_and(|ms| 0 < ms && ms <= 30_000), "{seen}");
     assert!(seen["caller"].is_null(), "{seen}");

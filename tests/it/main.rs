@@ -66,6 +66,7 @@ mod streams;
 mod supervised;
 mod swaps;
 mod traces;
+mod turned_away;
 mod tutorial;
 mod versions;
 mod wasi;

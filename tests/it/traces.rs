@@ -146,7 +146,8 @@ async fn what_was_slow_and_what_failed_stays_while_others_pass() {
     assert_eq!(only(failed.clone(), "panic")["fault"], "trapped");
     // What callers do wrong is no failure.
     assert!(failed.iter().all(|trace| 500 <= trace["status"].as_u64().unwrap()), "{failed:?}");
-    assert!(list(&host, "limit=1000").await.len() <= 128);
+    // Those for nobody have places of their own, one of each of sixteen parts.
+    assert!(list(&host, "limit=1000").await.len() <= 128 + 16);
     assert_eq!(list(&host, "limit=3").await.len(), 3);
     host.stop().await;
 }
@@ -257,6 +258,28 @@ async fn a_collector_gets_the_spans_of_three_services_as_one_tree() {
     let failed = failed.iter().find(|span| span["name"] == "misbehaves.fault").expect("it is sent");
     assert_eq!((&failed["error"], &failed["message"]), (&json!(true), &json!("told-to-fail")));
     assert!(collector.spans_of("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").is_empty());
+}
+
+#[tokio::test]
+async fn of_traces_that_begin_here_the_ratio_is_sent_and_of_others_what_callers_say() {
+    let collector = Collector::start().await;
+    let settings =
+        format!("[telemetry]\notlp = \"http://{}\"\notlp_ratio = 0.0", collector.address);
+    let host = three(&settings).start().await;
+    let program = Program::start().await;
+    let record = program.record("ext-1").to_string();
+    assert_eq!(host.admin("POST", "/api/services", &record).await.status, 200);
+    assert_eq!(host.get("/misbehaves/call/ext/hello").await.status, 200);
+    let begun_here = program.header("traceparent");
+    assert!(begun_here.ends_with("-00"), "{begun_here}");
+    assert_eq!(host.get("/nobody").await.status, 404);
+    ask_three(&host).await;
+    assert_eq!(list(&host, "service=ext").await.len(), 1);
+    until("the spans to be sent", async || (collector.spans_of(TRACE).len() == 14).then_some(()))
+        .await;
+    // The last ones are sent when the host stops, and these were before.
+    host.stop().await;
+    assert_eq!(collector.all().len(), 14, "{:?}", collector.all());
 }
 
 #[tokio::test]

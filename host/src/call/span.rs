@@ -48,7 +48,7 @@ pub(crate) struct Serving {
     pub(crate) entrance: Entrance,
     /// When it was let in; none when it was turned away.
     pub(crate) admitted: Option<Instant>,
-    /// When it had its instance, where it got one for itself.
+    /// When it had an instance, for itself or with others; none when it got none.
     pub(crate) lent: Option<Instant>,
 }
 
@@ -88,6 +88,11 @@ pub(crate) struct End {
 }
 
 impl Deed {
+    /// A request that no service was asked for. It may come with any verb.
+    pub(crate) fn request(verb: &Method) -> Self {
+        Self::Request { verb: short(verb), path: None }
+    }
+
     /// A request of a guest to outside. Verbs may be of any length, and are kept.
     pub(crate) fn fetch(by: Arc<Hop>, verb: &Method, origin: Origin) -> Self {
         Self::Fetch { by, verb: short(verb), origin }

@@ -45,7 +45,7 @@ impl TraceId {
         self.0.to_be_bytes()
     }
 
-    /// Bits that differ from trace to trace.
+    /// The last bits of it, which differ from trace to trace.
     pub(crate) fn bits(self) -> u64 {
         #[allow(clippy::cast_possible_truncation, reason = "half of it is enough")]
         let low = self.0 as u64;
@@ -96,7 +96,9 @@ impl fmt::Display for SpanId {
 impl Trace {
     /// A trace that begins here. The bits differ from request to request.
     pub(crate) fn of_bits(bits: u64) -> Self {
-        let id = TraceId(u128::from(mix(bits) | 1) << 64 | u128::from(bits));
+        // The end of the id says whether the trace is sent, and the bits where its
+        // request goes: neither may follow from the other.
+        let id = TraceId(u128::from(bits | 1) << 64 | u128::from(mix(bits)));
         Self { id, span: None, flags: SAMPLED, state: None }
     }
 
@@ -139,6 +141,11 @@ impl Trace {
     /// Whether whoever began it wants it to be recorded.
     pub(crate) fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
+    }
+
+    /// Whoever it is handed on to is told that it is not recorded.
+    pub(crate) fn leave_unsampled(&mut self) {
+        self.flags &= !SAMPLED;
     }
 
     /// As a `traceparent`.

@@ -63,7 +63,24 @@ struct Ticket {
     hop: Arc<Hop>,
     until: Instant,
     late: Fault,
+    /// When an instance took it.
+    taken: OnceLock<Instant>,
     failure: OnceLock<Fault>,
+}
+
+/// Tells when an instance took a call, however the call ends: whoever waits for
+/// its answer may leave at any time.
+struct Telling<'t, F: FnMut(Instant)> {
+    ticket: &'t Ticket,
+    tell: F,
+}
+
+impl<F: FnMut(Instant)> Drop for Telling<'_, F> {
+    fn drop(&mut self) {
+        if let Some(at) = self.ticket.taken.get() {
+            (self.tell)(*at);
+        }
+    }
 }
 
 /// The calls of one instance.
@@ -104,12 +121,14 @@ impl ProxyRunner {
         &self.host.usage
     }
 
-    /// Makes a call. `held` lives until the whole answer is over.
+    /// Makes a call. `held` lives until the whole answer is over; `taken` is told
+    /// when an instance took the call, if one did.
     pub(crate) async fn call(
         &self,
         call: Call,
         hop: Arc<Hop>,
         held: impl Send + Unpin + 'static,
+        taken: impl FnMut(Instant),
     ) -> Result<Answer, Fault> {
         let (now, limits) = (Instant::now(), &self.host.limits);
         let all = Limit::of_all(call.context.deadline, now, limits);
@@ -117,7 +136,9 @@ impl ProxyRunner {
         let (until, late) = (all.until, all.late(&self.host));
         let mut context = call.context;
         context.deadline = until;
-        let ticket = Arc::new(Ticket { context, hop, until, late, failure: OnceLock::new() });
+        let (taken_at, failure) = (OnceLock::new(), OnceLock::new());
+        let ticket = Arc::new(Ticket { context, hop, until, late, taken: taken_at, failure });
+        let telling = Telling { ticket: &ticket, tell: taken };
         let request = into_request(call.head, call.body)?;
         // Dropped unsent when the caller leaves or the time is over.
         let (answered, unanswered) = oneshot::channel();
@@ -136,6 +157,7 @@ impl ProxyRunner {
             Ok(Err(error)) => return Err(self.fault(&ticket, &error)),
             Err(_elapsed) => return Err(until_answered.late(&self.host)),
         };
+        drop(telling);
         if ticket.failure.get().is_none() {
             self.host.strain.note_easy();
         }
@@ -238,6 +260,7 @@ impl WorkerState for Worker {
         (ticket, answered): Order,
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
+        let _ = ticket.taken.set(Instant::now());
         store.set_epoch_deadline(1);
         let state = store.data_mut();
         state.end_all();

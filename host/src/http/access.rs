@@ -85,6 +85,11 @@ impl Whose {
         Self { request_id: call.context.request_id.clone(), called }
     }
 
+    /// Of a request that was turned away before it was known whose it is.
+    pub(super) fn nobodys(request_id: RequestId) -> Self {
+        Self { request_id, called: None }
+    }
+
     /// Of a call to a route.
     pub(super) fn to(target: &Target, request_id: &RequestId) -> Self {
         let mut whose = Self { request_id: request_id.clone(), called: None };

@@ -51,17 +51,19 @@ pub(super) async fn answer(
     from: IpAddr,
 ) -> Response<Respond> {
     if let Err(fault) = front.browsers.judge_origin(&request) {
-        return respond::fault(&fault);
+        return front.turn_away(&request, &fault);
     }
+    // A body is taken out of it, and the rest is there for whoever is turned away.
+    let mut request = request.map(Some);
     let origin = request.headers().get(ORIGIN).cloned();
     let is_preflight = *request.method() == Method::OPTIONS && way != Way::WebSocket;
     let answered = match way {
         _ if is_preflight => Ok(preflight(way)),
-        Way::SocketIo => socketio(front, request, from).await,
-        Way::WebSocket => ws::open(front, request, from),
+        Way::SocketIo => socketio(front, &mut request, from).await,
+        Way::WebSocket => ws::open(front, &mut request, from),
         Way::Events => events(front, &request, from),
     };
-    let mut response = answered.unwrap_or_else(|fault| respond::fault(&fault));
+    let mut response = answered.unwrap_or_else(|fault| front.turn_away(&request, &fault));
     if let Some(origin) = origin {
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -92,9 +94,9 @@ fn preflight(way: Way) -> Response<Respond> {
 }
 
 /// Events as they are published.
-fn events(
+fn events<B>(
     front: &Front,
-    request: &Request<Incoming>,
+    request: &Request<B>,
     from: IpAddr,
 ) -> Result<Response<Respond>, Fault> {
     let is_head = *request.method() == Method::HEAD;
@@ -128,11 +130,11 @@ const UNKNOWN_SESSION: &str = r#"{"code":1,"message":"Session ID unknown"}"#;
 
 async fn socketio(
     front: &Arc<Front>,
-    request: Request<Incoming>,
+    request: &mut Request<Option<Incoming>>,
     from: IpAddr,
 ) -> Result<Response<Respond>, Fault> {
     if ![Method::GET, Method::POST].contains(request.method()) {
-        return Err(respond::not_allowed(&request, allow(Way::SocketIo)));
+        return Err(respond::not_allowed(request, allow(Way::SocketIo)));
     }
     let query = request.uri().query().unwrap_or_default();
     let is_upgrade = query.split('&').any(|pair| pair == "transport=websocket");
@@ -150,20 +152,23 @@ async fn socketio(
     if is_upgrade {
         return carry(front, request, place);
     }
-    let (parts, body) = request.into_parts();
     let bytes_max = front.limits.websocket_message_bytes_max as u64;
-    let bytes = body::gather(body, &parts.headers, bytes_max, &front.limits).await?;
-    let response = front.browsers.poll(Request::from_parts(parts, bytes), &place).await;
+    let bytes = match request.body_mut().take() {
+        Some(body) => body::gather(body, request.headers(), bytes_max, &front.limits).await?,
+        None => Bytes::new(),
+    };
+    let request = std::mem::take(request).map(|_| bytes);
+    let response = front.browsers.poll(request, &place).await;
     Ok(response.map(Respond::bytes))
 }
 
 /// Hands a connection over to socket.io once it is a WebSocket.
 fn carry(
     front: &Arc<Front>,
-    mut request: Request<Incoming>,
+    request: &mut Request<Option<Incoming>>,
     place: Arc<Place>,
 ) -> Result<Response<Respond>, Fault> {
-    let handshake = upgrade::judge(&request)?;
+    let handshake = upgrade::judge(request)?;
     if !request.uri().query().is_some_and(|query| query.contains("EIO=4")) {
         let message = "want EIO=4, which is spoken here".to_owned();
         return Err(SocketFault::BadHandshake { message }.into());
@@ -172,8 +177,8 @@ fn carry(
     // The connection counts as one to its end.
     let connection = request.extensions_mut().remove::<Arc<accept::Place>>();
     let connection = connection.map(|place| -> Arc<dyn Any + Send + Sync> { place });
-    let upgrading = hyper::upgrade::on(&mut request);
-    let (browsers, request) = (front.browsers.clone(), request.map(drop));
+    let upgrading = hyper::upgrade::on(&mut *request);
+    let (browsers, request) = (front.browsers.clone(), std::mem::take(request).map(drop));
     front.crew.hire("upgrade", move |mut stop| async move {
         let taken = tokio::select! {
             taken = websocket::take(upgrading) => taken,

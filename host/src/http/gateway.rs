@@ -95,9 +95,9 @@ impl Front {
         let cors = self.gateway.cors.as_ref().map(|origins| Cors::of(origins, &request));
         let gzip = (self.gateway.compression == Compression::Gzip).then(|| Gzip::of(&request));
         let mut response = match cors.as_ref().and_then(|cors| cors.preflight(&request)) {
-            Some(answer) => match self.judge(&request, arrived.from) {
-                Ok(()) => answer,
-                Err(fault) => respond::fault(&fault),
+            Some(judged) => match self.judge(&request, arrived.from).and(judged) {
+                Ok(answer) => answer,
+                Err(fault) => self.turn_away(&request, &fault),
             },
             None => self.serve(request, arrived).await,
         };
@@ -184,7 +184,9 @@ pub(super) async fn answer(
     let (verb, request_id) = (call.head.verb.clone(), call.context.request_id.clone());
     match shown::find(front, &call.head) {
         Some(Ok(service)) => return respond::json(StatusCode::OK, &service),
-        Some(Err(fault)) => return respond::fault_of(&fault, &request_id),
+        Some(Err(fault)) => {
+            return respond::fault_of(&front.note_unmade(&call, fault), &request_id);
+        }
         None => (),
     }
     match door::pass_on(front, call, body).await {

@@ -15,7 +15,7 @@ pub(super) fn answer<B>(front: &Front, request: &Request<B>) -> Option<Response<
         return Some(match *request.method() {
             Method::GET | Method::HEAD => of_host(front),
             Method::OPTIONS => respond::options(SHOWN),
-            _ => respond::fault(&respond::not_allowed(request, SHOWN)),
+            _ => front.turn_away(request, &respond::not_allowed(request, SHOWN)),
         });
     }
     let services = front.live.take();
@@ -26,7 +26,7 @@ pub(super) fn answer<B>(front: &Front, request: &Request<B>) -> Option<Response<
     match *request.method() {
         Method::GET | Method::HEAD => (),
         Method::OPTIONS => return Some(respond::options(SHOWN)),
-        _ => return Some(respond::fault(&respond::not_allowed(request, SHOWN))),
+        _ => return Some(front.turn_away(request, &respond::not_allowed(request, SHOWN))),
     }
     let mut records: Vec<Value> = services
         .iter()

@@ -92,7 +92,7 @@ pub(super) fn answer<B>(front: &Front, request: &Request<B>) -> Option<Response<
     match *request.method() {
         Method::GET | Method::HEAD => (),
         Method::OPTIONS => return Some(respond::options(SHOWN)),
-        _ => return Some(respond::fault(&respond::not_allowed(request, SHOWN))),
+        _ => return Some(front.turn_away(request, &respond::not_allowed(request, SHOWN))),
     }
     let document = match versions {
         None => {
@@ -105,7 +105,7 @@ pub(super) fn answer<B>(front: &Front, request: &Request<B>) -> Option<Response<
             Ok(service) => front.documents.find_or_make(&live, &service.registration, |server| {
                 of_service(&shown(service, versions), server)
             }),
-            Err(fault) => return Some(respond::fault(&fault)),
+            Err(fault) => return Some(front.turn_away(request, &fault)),
         },
     };
     Some(respond::json_text(document))

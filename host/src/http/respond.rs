@@ -147,7 +147,7 @@ fn remove_connection_headers(headers: &mut HeaderMap) {
 }
 
 /// A fault as JSON.
-pub(super) fn fault(fault: &Fault) -> Response<Respond> {
+fn fault(fault: &Fault) -> Response<Respond> {
     let reply = fault.reply();
     let mut response = Response::new(Respond::bytes(fault.body()));
     *response.status_mut() = reply.status;

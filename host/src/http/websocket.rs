@@ -116,11 +116,11 @@ impl Ended {
 /// When the host stops, it is closed with 1001.
 pub(super) fn upgrade<B>(
     front: &Arc<Front>,
-    mut request: Request<B>,
+    request: &mut Request<B>,
     agreed: Agreed,
 ) -> Response<Respond> {
     let place = request.extensions_mut().remove::<Arc<Place>>();
-    let upgrading = hyper::upgrade::on(&mut request);
+    let upgrading = hyper::upgrade::on(request);
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(SEC_WEBSOCKET_ACCEPT, agreed.handshake.accept);
     let protocol = agreed.protocol.map(HeaderValue::try_from);

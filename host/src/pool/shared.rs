@@ -6,8 +6,9 @@
 
 use super::demote::Demotable;
 use super::instances::{Instances, Lent};
+use super::visit::Visit;
 use super::{drop_aside, see_to};
-use crate::call::{Call, CallContext, Hop};
+use crate::call::{Call, CallContext};
 use crate::crew::Crew;
 use crate::engine::{Arrivals, Head, Instance, Left, Loan, SharedBounds, SharedInstance, Visited};
 use crate::fault::Fault;
@@ -40,24 +41,30 @@ impl SharedInstances {
         &self.instances
     }
 
-    /// Makes a call in an instance that has room. One that a trap of another
-    /// call kept from being started is made in another.
+    /// Makes a call that began then, in an instance that has room. One that a trap
+    /// of another call kept from being started is made in another.
     pub(super) async fn call(
         &self,
         mut call: Box<Call>,
-        hop: &Arc<Hop>,
+        (visit, began): (&mut Visit<'_>, Instant),
         crew: &Crew,
     ) -> Result<Answered, Fault> {
-        let began = Instant::now();
+        let mut lent = began;
         loop {
             let shared = match self.with_room() {
                 Some(shared) => shared,
-                None => self.open_another(&call.context, began, crew).await?,
+                None => {
+                    let shared = self.open_another(&call.context, began, crew).await?;
+                    lent = Instant::now();
+                    shared
+                }
             };
-            match shared.call(call, hop.clone(), began).await {
+            visit.lent(lent);
+            match shared.call(call, visit.hop.clone(), began).await {
                 Visited::Answered(head, rest) => return Ok((head, rest)),
                 Visited::Unstarted(again) => call = again,
             }
+            lent = Instant::now();
         }
     }
 

@@ -43,7 +43,7 @@ impl<'s> Visit<'s> {
         self.note(|serving| serving.admitted = Some(at));
     }
 
-    /// It has an instance for itself.
+    /// It has an instance.
     pub(super) fn lent(&mut self, at: Instant) {
         self.note(|serving| serving.lent = Some(at));
     }

@@ -15,11 +15,45 @@ pub(crate) struct TraceSettings {
     pub(crate) slow_ms: u64,
     /// Where spans are sent: a collector of OTLP over HTTP.
     pub(crate) otlp: Option<Uri>,
+    /// How many of the traces that begin here are to be sent.
+    pub(crate) otlp_ratio: Ratio,
+}
+
+/// A part of all traces, which each trace is of or not, wherever it is asked.
+/// Whoever has the same ratio chooses the same traces, as do the samplers by
+/// ratio of OpenTelemetry
+/// (<https://opentelemetry.io/docs/specs/otel/trace/sdk/#traceidratiobased>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ratio {
+    /// Traces whose 63 bits are below it are in.
+    below: u64,
+}
+
+impl Ratio {
+    /// All of them.
+    pub(crate) const ALL: Self = Self { below: 1 << 63 };
+
+    /// A part from 0 to 1.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is within the range"
+    )]
+    pub(crate) fn of(part: f64) -> Self {
+        // 2^63, which is all.
+        const END: f64 = 9_223_372_036_854_775_808.0;
+        Self { below: (part.clamp(0.0, 1.0) * END) as u64 }
+    }
+
+    /// Whether a trace is in whose id ends in these bits.
+    pub(crate) fn takes(self, bits: u64) -> bool {
+        bits >> 1 < self.below
+    }
 }
 
 impl Default for TraceSettings {
     fn default() -> Self {
-        Self { traces: true, traces_max: 2_000, slow_ms: 500, otlp: None }
+        Self { traces: true, traces_max: 2_000, slow_ms: 500, otlp: None, otlp_ratio: Ratio::ALL }
     }
 }
 
@@ -40,6 +74,9 @@ pub(super) fn read(keys: &mut Keys) -> TraceSettings {
             format!("got {text:?}, want the address of a collector such as http://127.0.0.1:4318")
         })
     });
+    if let Some(part) = keys.part("telemetry.otlp_ratio") {
+        settings.otlp_ratio = Ratio::of(part);
+    }
     if settings.otlp.is_some() && !settings.traces {
         let text = "needs telemetry.traces, which is false".to_owned();
         keys.add_complaint("telemetry.otlp", text);
@@ -79,6 +116,37 @@ mod tests {
         check("127.0.0.1:4318", None);
         check("http://collector?x=1", None);
         check("", None);
+    }
+
+    #[track_caller]
+    fn check_ratio(text: &str, expected: Result<Ratio, &str>) {
+        let mut keys = Keys::default();
+        keys.add_toml(&format!("telemetry.otlp_ratio = {text}"), "f");
+        let read = read(&mut keys).otlp_ratio;
+        let complaints: Vec<String> = keys.finish().iter().map(ToString::to_string).collect();
+        match expected {
+            Ok(ratio) => assert_eq!((read, complaints), (ratio, vec![]), "{text}"),
+            Err(complaint) => assert_eq!(complaints, [complaint], "{text}"),
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_a_number_from_0_to_1() {
+        check_ratio("0", Ok(Ratio::of(0.0)));
+        check_ratio("0.25", Ok(Ratio::of(0.25)));
+        check_ratio("1.0", Ok(Ratio::ALL));
+        check_ratio("1", Ok(Ratio::ALL));
+        for (text, got) in [("1.5", "1.5"), ("-1", "-1"), ("nan", "nan"), ("\"0.5\"", "\"0.5\"")] {
+            let want = "want a number from 0.0 to 1.0";
+            check_ratio(text, Err(&format!("telemetry.otlp_ratio (f): got {got}, {want}")));
+        }
+    }
+
+    #[test]
+    fn a_ratio_takes_ids_below_its_part_of_63_bits() {
+        let half = Ratio::of(0.5);
+        assert!(half.takes(0) && half.takes((1 << 63) - 1) && !half.takes(1 << 63));
+        assert!(Ratio::ALL.takes(u64::MAX) && !Ratio::of(0.0).takes(0));
     }
 
     #[test]

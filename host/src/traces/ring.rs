@@ -2,6 +2,7 @@
 
 use super::{Segment, Which};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// One place where requests are noted.
 #[derive(Debug)]
@@ -9,6 +10,9 @@ pub(super) struct Rings {
     pub(super) newest: Ring,
     pub(super) slow: Ring,
     pub(super) failed: Ring,
+    /// Requests that were turned away before a service was called; they are in
+    /// no other.
+    pub(super) turned_away: Ring,
 }
 
 /// Entries, of which the oldest goes when there is no room.
@@ -27,25 +31,35 @@ pub(super) type Gone = (Option<Segment>, Vec<Segment>);
 const SPANS_EACH: usize = 16;
 /// The rings of what was slow and of what failed have this part of the places.
 const PART: usize = 4;
+/// That of requests that were turned away has this part.
+const TURNED_AWAY_PART: usize = 16;
 
 impl Rings {
     pub(super) fn new(segments_max: usize) -> Self {
         let part = segments_max.div_ceil(PART);
         let (slow, failed) = (Ring::new(part), Ring::new(part));
-        Self { newest: Ring::new(segments_max), slow, failed }
+        let turned_away = Ring::new(segments_max.div_ceil(TURNED_AWAY_PART));
+        Self { newest: Ring::new(segments_max), slow, failed, turned_away }
     }
 
-    pub(super) fn of(&self, which: Which) -> impl Iterator<Item = &Segment> {
+    /// Entries of a kind; slow are those that lasted so long.
+    pub(super) fn of(&self, which: Which, slow: Duration) -> impl Iterator<Item = &Segment> {
         let ring = match which {
             Which::Newest => &self.newest,
             Which::Slow => &self.slow,
             Which::Failed => &self.failed,
         };
-        ring.segments.iter()
+        let is_meant = move |segment: &&Segment| match which {
+            Which::Newest => true,
+            Which::Slow => slow <= segment.lasted(),
+            Which::Failed => segment.is_failed(),
+        };
+        ring.segments.iter().chain(self.turned_away.segments.iter().filter(is_meant))
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Segment> {
-        [&self.newest, &self.slow, &self.failed].into_iter().flat_map(|ring| &ring.segments)
+        let rings = [&self.newest, &self.slow, &self.failed, &self.turned_away];
+        rings.into_iter().flat_map(|ring| &ring.segments)
     }
 }
 

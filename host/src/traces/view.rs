@@ -88,16 +88,19 @@ struct Stage {
     ended: Instant,
 }
 
-/// Whoever is turned away has only waited.
+/// Whoever is turned away has only waited, and no guest was entered where no
+/// instance was to be had.
 fn stages(span: &Span, serving: &Serving) -> [Option<Stage>; 3] {
     let Span { began, ended, .. } = *span;
     let stage = |part, name, began, ended| Some(Stage { part, name, began, ended });
     let Some(admitted) = serving.admitted else {
         return [stage(QUEUE, "queue", began, ended), None, None];
     };
-    let instance = serving.lent.and_then(|lent| stage(INSTANCE, "instance", admitted, lent));
-    let entered = serving.lent.unwrap_or(admitted);
-    [stage(QUEUE, "queue", began, admitted), instance, stage(GUEST, "guest", entered, ended)]
+    let queue = stage(QUEUE, "queue", began, admitted);
+    let Some(lent) = serving.lent else {
+        return [queue, stage(INSTANCE, "instance", admitted, ended), None];
+    };
+    [queue, stage(INSTANCE, "instance", admitted, lent), stage(GUEST, "guest", lent, ended)]
 }
 
 fn stage_view(stage: &Stage, span: &Span, serving: &Serving, clock: &Clock) -> SpanView {

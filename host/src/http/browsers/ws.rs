@@ -15,7 +15,6 @@ use crate::upgrade;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -49,12 +48,12 @@ struct Hearing {
 }
 
 /// Opens a WebSocket in the namespace that the query names.
-pub(super) fn open(
+pub(super) fn open<B>(
     front: &Arc<Front>,
-    request: Request<Incoming>,
+    request: &mut Request<B>,
     from: IpAddr,
 ) -> Result<Response<Respond>, Fault> {
-    let handshake = upgrade::judge(&request)?;
+    let handshake = upgrade::judge(request)?;
     let space = front.browsers.space(&namespace(request.uri().query().unwrap_or_default())?)?;
     let place = front.browsers.place(from, Transport::WebSocket)?;
     let outbox = Arc::new(Outbox::default());

@@ -1,7 +1,7 @@
 //! Pages of other origins: which of them may read the answers of services
 //! (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
 
-use crate::fault::GatewayFault;
+use crate::fault::{Fault, GatewayFault};
 use crate::http::ALLOW_ALL;
 use crate::http::respond::{self, Respond};
 use crate::upgrade::Origins;
@@ -42,7 +42,10 @@ impl Cors {
     }
 
     /// The answer to a browser that asks before it sends what a page wants.
-    pub(super) fn preflight<B>(&self, request: &Request<B>) -> Option<Response<Respond>> {
+    pub(super) fn preflight<B>(
+        &self,
+        request: &Request<B>,
+    ) -> Option<Result<Response<Respond>, Fault>> {
         let headers = request.headers();
         let origin = headers.get(ORIGIN)?;
         if request.method() != Method::OPTIONS
@@ -52,7 +55,7 @@ impl Cors {
         }
         if *self == Self::Silent {
             let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
-            return Some(respond::fault(&GatewayFault::OriginNotAllowed { origin }.into()));
+            return Some(Err(GatewayFault::OriginNotAllowed { origin }.into()));
         }
         let mut response = respond::options(ALLOW_ALL);
         let said = response.headers_mut();
@@ -62,7 +65,7 @@ impl Cors {
             said.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
             said.append(VARY, HeaderValue::from_static("access-control-request-headers"));
         }
-        Some(response)
+        Some(Ok(response))
     }
 
     /// Says in an answer who may read it.

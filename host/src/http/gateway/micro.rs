@@ -38,7 +38,9 @@ impl Teller {
         permit: Permit,
     ) -> Response<Respond> {
         match outcome {
-            Ok(answer) if answer.status.as_u16() < 400 => respond::answer(answer, verb, permit),
+            Ok(answer) if answer.status.as_u16() < 400 => {
+                respond::answer_of(answer, verb, request_id, permit)
+            }
             Ok(answer) => self.failure(answer, request_id).await,
             Err(fault) => self.fault(&fault, request_id),
         }

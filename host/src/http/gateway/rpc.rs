@@ -44,7 +44,7 @@ pub(super) async fn answer(
         ref verb => {
             let (verb, path) = (verb.to_string(), "/rpc".to_owned());
             let fault = Fault::VerbNotAllowed { verb, path, allow: ALLOW.to_owned() };
-            return teller.fault(&fault, &request_id);
+            return teller.fault(&front.note_unmade(&call, fault), &request_id);
         }
     }
     let gathered = match front.judge_origin(&call.head) {
@@ -53,7 +53,7 @@ pub(super) async fn answer(
     };
     let bytes = match gathered {
         Ok(bytes) => bytes,
-        Err(fault) => return teller.fault(&fault, &request_id),
+        Err(fault) => return teller.fault(&front.note_unmade(&call, fault), &request_id),
     };
     let asked = read(content_type(&call.head.headers), &bytes);
     let caller = Caller::new(front, from, *call, "/rpc");
@@ -63,7 +63,9 @@ pub(super) async fn answer(
             return teller.tell(outcome, &Method::POST, &request_id, permit).await;
         }
         Asked::Nothing(Unread::Micro(message)) => {
-            return teller.fault(&Fault::BadRequest { message }, &request_id);
+            let fault = Fault::BadRequest { message };
+            caller.note_unmade(&fault);
+            return teller.fault(&fault, &request_id);
         }
         Asked::Nothing(Unread::JsonRpc(error)) => Some(error.render(&Value::Null).to_string()),
         Asked::JsonRpc(entry) => {
@@ -157,7 +159,7 @@ pub(super) async fn answer_path(
     }
     let outcome = match mapped(front, &call.head, body).await {
         Ok(order) => Caller::new(front, from, *call, "/{service}/{method}").order(order).await,
-        Err(fault) => Err(fault),
+        Err(fault) => Err(front.note_unmade(&call, fault)),
     };
     teller.tell(outcome, &verb, &request_id, permit).await
 }

@@ -149,19 +149,24 @@ fn find<B>(front: &Arc<Front>, request: &Request<B>, context: &CallContext) -> O
 /// Judges the handshake, tells the service, and goes on as a WebSocket.
 async fn try_open(
     front: &Arc<Front>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     found: Found,
     context: CallContext,
 ) -> Result<Response<Respond>, Fault> {
-    let handshake = judge(&request)?;
-    front.origins.judge(&request)?;
+    let unmade = |fault: Fault| {
+        front.note_refused(request.method(), &context.request_id, Instant::now(), &fault);
+        fault
+    };
+    let handshake = judge(&request).map_err(unmade)?;
+    front.origins.judge(&request).map_err(unmade)?;
     let Found { session, protocols, target } = found;
     let protocol = choose_protocol(&protocols, &handshake.protocols).map(str::to_owned);
     let (outbox, tally) = (Arc::<Outbox>::default(), session.tally.clone());
     let (owner, session) = (Owner::Service(session.service.clone()), Arc::new(session));
     let line = Arc::new(Line { session: session.clone(), outbox: outbox.clone() });
     let present = front.sockets.enter(owner, line.clone());
-    let present = present.map_err(|error| SocketFault::TooMany { max: error.max })?;
+    let too_many = |max| unmade(SocketFault::TooMany { max }.into());
+    let present = present.map_err(|error| too_many(error.max))?;
     let connection = request.extensions().get::<Arc<accept::Place>>().cloned();
     let mut session = OpenSession::new(session, present, connection);
     session.begin(target, context, request.headers()).await?;
@@ -173,7 +178,7 @@ async fn try_open(
     }
     let (bounds, attendant) = (Bounds::of(&front.limits), Box::new(session));
     let agreed = Agreed { handshake, protocol, outbox, bounds, tally, attendant };
-    Ok(upgrade(front, request, agreed))
+    Ok(upgrade(front, &mut request, agreed))
 }
 
 impl OpenSession {

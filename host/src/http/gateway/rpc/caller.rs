@@ -70,6 +70,11 @@ impl<'f> Caller<'f> {
         Self { front, from, context, verb, route, headers, options }
     }
 
+    /// Notes why there is nothing to call.
+    pub(super) fn note_unmade(&self, fault: &Fault) {
+        self.front.note_refused(&self.verb, &self.context.request_id, Instant::now(), fault);
+    }
+
     /// Makes a call as Micro's clients ask for it.
     pub(super) async fn order(&self, order: MicroOrder) -> Result<Answer, Fault> {
         let MicroOrder { service, method, address, request } = order;
