@@ -149,7 +149,8 @@ impl Front {
 
     /// Watches over the connections until told to stop.
     pub(crate) async fn keep_watch(self: Arc<Self>, stop: StopSignal) {
-        self.watch.keep(&self.limits, self.crew.stop_signal(), stop).await;
+        let forget = || self.forget_addresses();
+        self.watch.keep(&self.limits, self.crew.stop_signal(), stop, forget).await;
     }
 
     /// From now on the host says that it is going down.

@@ -209,6 +209,7 @@ impl Service {
         let paced = self.paced.as_ref();
         let paced = paced.map_or(Ok(()), |own| own.admit(&self.declaration.name, call.entrance));
         if let Err(fault) = paced {
+            self.counts.over_pace.fetch_add(1, Ordering::Relaxed);
             visit.turned_away(&fault, &mut call.context);
             return Served::Answered(Err(fault));
         }

@@ -1,90 +1,94 @@
 //! How many requests may come in a second: of a service, and of each address.
 //!
-//! They come evenly, or as many at once as come in a second. The time is told.
-//! What is kept of addresses takes the same memory however many there are.
+//! They come evenly, or as many at once as come in a second. Where addresses are many,
+//! those are forgotten that may send as many again.
 
-use std::hash::{BuildHasher, RandomState};
+use governor::clock::{Clock, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-const SECOND_NS: u64 = 1_000_000_000;
+type Limiter<K, S, C> = RateLimiter<K, S, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-/// How fast requests may come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
-    each_ns: u64,
+/// The requests of one service.
+pub(crate) struct Throttle<C: Clock = MonotonicClock> {
+    limiter: Limiter<NotKeyed, InMemoryState, C>,
 }
-
-impl Pace {
-    /// So many in a second; 0 is no bound.
-    pub(crate) fn per_second(count: u32) -> Option<Self> {
-        let each_ns = SECOND_NS.checked_div(count.into())?;
-        Some(Self { each_ns: each_ns.max(1) })
-    }
-}
-
-/// The requests of one service, or of addresses that share it.
-#[derive(Debug, Default)]
-pub(crate) struct Throttle {
-    /// When all that was taken would have come at that pace, in nanoseconds of the
-    /// time that is told.
-    spent_ns: AtomicU64,
-}
-
-impl Throttle {
-    /// Takes one, or says how long it has to wait for that.
-    pub(crate) fn take(&self, pace: Pace, now: Duration) -> Result<(), Duration> {
-        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        let ahead = |spent: u64| spent.max(now).saturating_add(pace.each_ns) - now;
-        let next = |spent| (ahead(spent) <= SECOND_NS).then(|| now.saturating_add(ahead(spent)));
-        match self.spent_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
-            Ok(_) => Ok(()),
-            Err(spent) => Err(Duration::from_nanos(ahead(spent) - SECOND_NS)),
-        }
-    }
-}
-
-/// Places in each of the two rows.
-const ROW: usize = 32_768;
 
 /// The requests of each address.
 ///
-/// An address has a place in each of two rows, drawn by a hash that nobody
-/// outside knows, and is turned away when both are full. So one that shares a
-/// place with a busy one is let in by the other.
-#[derive(Debug)]
-pub(crate) struct Throttles {
-    pace: Pace,
-    rows: [Box<[Throttle]>; 2],
-    hashes: [RandomState; 2],
+/// With [`Throttles::forget`] every second, at most [`ADDRESSES_KEPT`] addresses are
+/// kept and those that came in the last three seconds: two seconds after its last
+/// request was let in, each is as good as new. An address takes less than 100 bytes,
+/// and cost whoever has it a connection to this host or to a proxy that is trusted. So
+/// 20,000 new ones in every second take less than 10 MiB.
+pub(crate) struct Throttles<C: Clock = MonotonicClock> {
+    limiter: Limiter<IpAddr, DashMapStateStore<IpAddr>, C>,
+}
+
+/// Addresses that are kept without a look at when they came.
+const ADDRESSES_KEPT: usize = 32_768;
+
+impl Throttle {
+    /// So many in a second; 0 is no bound.
+    pub(crate) fn per_second(count: u32) -> Option<Self> {
+        Self::by(MonotonicClock, count)
+    }
+}
+
+impl<C: Clock> Throttle<C> {
+    fn by(clock: C, per_second: u32) -> Option<Self> {
+        let quota = quota(per_second)?;
+        Some(Self { limiter: RateLimiter::direct_with_clock(quota, clock) })
+    }
+
+    /// Takes one, or says how long it has to wait for that.
+    pub(crate) fn take(&self) -> Result<(), Duration> {
+        let now = || self.limiter.clock().now();
+        self.limiter.check().map_err(|early| early.wait_time_from(now()))
+    }
 }
 
 impl Throttles {
-    pub(crate) fn new(pace: Pace) -> Self {
-        let row = || (0..ROW).map(|_| Throttle::default()).collect();
-        Self { pace, rows: [row(), row()], hashes: Default::default() }
+    /// So many of each in a second; 0 is no bound.
+    pub(crate) fn per_second(count: u32) -> Option<Self> {
+        Self::by(MonotonicClock, count)
+    }
+}
+
+impl<C: Clock> Throttles<C> {
+    fn by(clock: C, per_second: u32) -> Option<Self> {
+        let quota = quota(per_second)?;
+        Some(Self { limiter: RateLimiter::dashmap_with_clock(quota, clock) })
     }
 
     /// Takes one of an address, or says how long it has to wait for that. Who is on
     /// the same machine is not counted.
-    pub(crate) fn take(&self, from: IpAddr, now: Duration) -> Result<(), Duration> {
+    pub(crate) fn take(&self, from: IpAddr) -> Result<(), Duration> {
         let from = from.to_canonical();
         if from.is_loopback() {
             return Ok(());
         }
-        let place = |row: &[Throttle], hash: &RandomState| {
-            let index = usize::try_from(hash.hash_one(network(from)) % ROW as u64);
-            let throttle = row.get(index.unwrap_or_default());
-            throttle.map_or(Ok(()), |throttle| throttle.take(self.pace, now))
-        };
-        let [first, second] = &self.rows;
-        let [one, other] = &self.hashes;
-        match (place(first, one), place(second, other)) {
-            (Err(one), Err(other)) => Err(one.min(other)),
-            _ => Ok(()),
+        let now = || self.limiter.clock().now();
+        let taken = self.limiter.check_key(&network(from));
+        taken.map_err(|early| early.wait_time_from(now()))
+    }
+
+    /// Forgets those that may send as many as if they were new, once there are many.
+    pub(crate) fn forget(&self) {
+        if ADDRESSES_KEPT < self.limiter.len() {
+            self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
         }
     }
+}
+
+fn quota(per_second: u32) -> Option<Quota> {
+    NonZeroU32::new(per_second).map(Quota::per_second)
 }
 
 /// Whoever has an address of IPv6 has all of its network.
@@ -98,35 +102,40 @@ fn network(from: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use governor::clock::FakeRelativeClock;
+    use std::net::Ipv4Addr;
 
-    const NOW: Duration = Duration::from_secs(5);
+    const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn a_second_may_come_at_once_and_then_the_pace_holds() {
-        let (throttle, pace) = (Throttle::default(), Pace::per_second(4).unwrap());
-        assert!((0..4).all(|_| throttle.take(pace, NOW).is_ok()));
-        let wait = throttle.take(pace, NOW).unwrap_err();
-        assert_eq!(wait, Duration::from_millis(250));
-        assert_eq!(throttle.take(pace, NOW + wait), Ok(()));
-        assert!(throttle.take(pace, NOW + wait).is_err());
-        assert!((0..4).all(|_| throttle.take(pace, 2 * NOW).is_ok()));
+        let clock = FakeRelativeClock::default();
+        let throttle = Throttle::by(clock.clone(), 4).unwrap();
+        assert!((0..4).all(|_| throttle.take().is_ok()));
+        let wait = throttle.take().unwrap_err();
+        assert_eq!(wait, SECOND / 4);
+        clock.advance(wait);
+        assert_eq!(throttle.take(), Ok(()));
+        assert_eq!(throttle.take(), Err(wait));
+        clock.advance(5 * SECOND);
+        assert_eq!((0..9).filter(|_| throttle.take().is_ok()).count(), 4);
     }
 
     #[test]
     fn any_pace_lets_one_in_and_none_is_no_bound() {
-        assert_eq!(Pace::per_second(0), None);
-        for count in [1, 3, 7, 999_999_937, u32::MAX] {
-            let pace = Pace::per_second(count).unwrap();
-            assert_eq!(Throttle::default().take(pace, Duration::ZERO), Ok(()), "{count}");
+        assert!(Throttle::per_second(0).is_none());
+        assert!(Throttles::per_second(0).is_none());
+        for count in [1, 3, 7, 1_000_000, u32::MAX] {
+            assert_eq!(Throttle::per_second(count).unwrap().take(), Ok(()), "{count}");
         }
     }
 
     #[test]
     fn each_address_has_its_own_pace_and_loopback_none() {
-        let throttles = Throttles::new(Pace::per_second(2).unwrap());
+        let throttles = Throttles::by(FakeRelativeClock::default(), 2).unwrap();
         let taken = |from: &str| {
             let from = from.parse().unwrap();
-            (0..9).filter(|_| throttles.take(from, NOW).is_ok()).count()
+            (0..9).filter(|_| throttles.take(from).is_ok()).count()
         };
         assert_eq!(taken("192.0.2.1"), 2);
         assert_eq!(taken("::ffff:192.0.2.1"), 0);
@@ -134,5 +143,35 @@ mod tests {
         assert_eq!(taken("2001:db8::2:1"), 0);
         assert_eq!(taken("2001:db8:0:1::1"), 2);
         assert_eq!([taken("127.0.0.1"), taken("::1"), taken("::ffff:127.0.0.1")], [9; 3]);
+    }
+
+    #[test]
+    fn addresses_that_are_many_are_forgotten_once_they_are_as_good_as_new() {
+        let clock = FakeRelativeClock::default();
+        let throttles = Throttles::by(clock.clone(), 1).unwrap();
+        let address = |index: usize| Ipv4Addr::from_bits(10 << 24 | index as u32).into();
+        let kept = || {
+            throttles.forget();
+            throttles.limiter.len()
+        };
+        assert!((0..ADDRESSES_KEPT).all(|index| throttles.take(address(index)).is_ok()));
+        clock.advance(SECOND);
+        assert_eq!(kept(), ADDRESSES_KEPT, "they are not many");
+        clock.advance(SECOND);
+        let late = address(ADDRESSES_KEPT);
+        assert_eq!(throttles.take(late), Ok(()));
+        assert_eq!(kept(), 1);
+        assert_eq!(throttles.take(late), Err(SECOND), "who came last is not forgotten");
+    }
+
+    #[test]
+    fn addresses_that_are_over_their_pace_are_kept_however_many_they_are() {
+        let clock = FakeRelativeClock::default();
+        let throttles = Throttles::by(clock.clone(), 1).unwrap();
+        let all = || (0..=ADDRESSES_KEPT).map(|index| Ipv4Addr::from_bits(10 << 24 | index as u32));
+        assert!(all().all(|from| throttles.take(from.into()).is_ok()));
+        clock.advance(SECOND / 2);
+        throttles.forget();
+        assert!(all().all(|from| throttles.take(from.into()).is_err()));
     }
 }

@@ -47,7 +47,11 @@ async fn an_address_that_sends_too_many_has_to_wait_and_others_do_not() {
     let told = told.as_array().unwrap();
     assert_eq!(told[0]["result"]["result"], 42, "{told:?}");
     let late = |answer: &&Value| answer["error"]["data"]["fault"] == "too-many-requests";
-    assert!(told.iter().filter(late).count() > 0, "{told:?}");
+    let late = told.iter().filter(late).count() as u64;
+    assert!(0 < late, "{told:?}");
+    // Two were refused before.
+    assert!(2 + late <= host.metric("picolet_requests_over_pace_total").await);
+    assert_eq!(host.metric("picolet_service_over_pace_total").await, 0);
     host.stop().await;
 }
 
@@ -97,6 +101,7 @@ async fn nobody_is_believed_who_is_no_proxy() {
         let claim = [("x-forwarded-for", "203.0.113.7")];
         assert_eq!(host.send("GET", "/api/add/40/2", &claim, "").await.status, 200);
     }
+    assert_eq!(host.metric("picolet_requests_over_pace_total").await, 0);
     host.stop().await;
 }
 
@@ -114,6 +119,15 @@ async fn a_service_has_a_pace_of_its_own_however_it_is_called() {
         assert_ne!(refused.header("retry-after"), "");
     }
     assert_eq!(host.get("/echo/said").await.status, 200);
+    let over = "picolet_service_over_pace_total";
+    let of_calc = format!("{over}{{service=\"calc\",version=\"1.0.0\"}}");
+    assert_eq!([host.metric(&of_calc).await, host.metric(over).await], [2, 2]);
+    assert_eq!(host.metric("picolet_requests_over_pace_total").await, 0);
+    // Who is over the pace of a service does not make it fail.
+    let graph = json(&host.admin("GET", "/admin/v1/graph", "").await, 200);
+    for edge in graph["edges"].as_array().unwrap() {
+        assert_eq!(edge["failures"], 0, "{edge}");
+    }
     host.stop().await;
 }
 

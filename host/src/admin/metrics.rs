@@ -31,6 +31,8 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     let modules = admin.desk.modules();
     let refused = modules.iter().filter(|module| module.refusal.is_some()).count();
     one(&mut text, "picolet_requests", "Requests that run now.", admin.front.requests());
+    let over = admin.front.over_pace();
+    total(&mut text, "picolet_requests_over_pace_total", "Requests that came too fast.", over);
     one(&mut text, "picolet_modules", "Modules in the folder.", modules.len());
     one(&mut text, "picolet_modules_refused", "Modules whose newest content is refused.", refused);
     one(&mut text, "picolet_registry_records", "Records in the registry.", admin.registry.len());

@@ -67,12 +67,13 @@ pub(super) fn end_late(open: Option<OpenSpan<'_>>, fault: &Fault) {
 }
 
 /// How a try went between its caller and whoever was called. None of one that is
-/// made again as its endpoint is being replaced.
+/// made again as its endpoint is being replaced. Whoever declines what callers do wrong,
+/// like calls that come too fast, has not failed.
 pub(super) fn went(outcome: &Result<Answer, (Fault, Option<HowFar>)>) -> Option<Went> {
     match outcome {
         Err((_, Some(HowFar::Moved))) => None,
-        Err((_, Some(_))) => Some(Went::Wrong),
-        Err((fault, None)) => Some(Went::of_status(fault.reply().status)),
+        Err((_, Some(HowFar::Unreached | HowFar::Maybe))) => Some(Went::Wrong),
+        Err((fault, None | Some(HowFar::Declined))) => Some(Went::of_status(fault.reply().status)),
         Ok(answer) => Some(Went::of_status(answer.status)),
     }
 }
@@ -108,7 +109,9 @@ impl Course {
 mod tests {
     use super::*;
     use crate::call::{AnswerBody, CallBody};
+    use crate::fault::GatewayFault;
     use http::{HeaderMap, Method, StatusCode};
+    use std::time::Duration;
 
     fn answer(status: StatusCode) -> Answer {
         Answer { status, headers: HeaderMap::new(), body: AnswerBody::Empty }
@@ -129,6 +132,16 @@ mod tests {
         assert_eq!(went(&Err((Fault::Internal, None))), Some(Went::Wrong));
         assert_eq!(went(&Err((bad(), Some(HowFar::Unreached)))), Some(Went::Wrong));
         assert_eq!(went(&Err((Fault::Stopping, Some(HowFar::Moved)))), None);
+        let second = Duration::from_secs(1);
+        let too_fast = GatewayFault::too_many("calls of service calc".to_owned(), 1, second);
+        for (fault, expected) in [
+            (too_fast.into(), Went::Well),
+            (Fault::HostOverloaded, Went::Wrong),
+            (Fault::Stopping, Went::Wrong),
+        ] {
+            let told = format!("{fault:?}");
+            assert_eq!(went(&Err((fault, Some(HowFar::Declined)))), Some(expected), "{told}");
+        }
     }
 
     #[track_caller]

@@ -19,7 +19,7 @@ use crate::gateway::{Compression, FORWARDED_HOST, Way, client, drop_claims, say}
 use crate::limits::HostLimits;
 use crate::registry::Endpoint;
 use crate::selector::Selector;
-use crate::throttle::{Pace, Throttles};
+use crate::throttle::Throttles;
 use crate::upgrade::Origins;
 use cors::Cors;
 use gzip::Gzip;
@@ -28,7 +28,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A request as the gateway hands it to the service side.
 #[derive(Clone, Copy, Debug)]
@@ -42,15 +42,16 @@ pub(super) struct Arrived {
 pub(super) struct Paces {
     throttles: Throttles,
     per_second: u32,
-    since: Instant,
+    /// Requests that came too fast.
+    over: AtomicU64,
 }
 
 impl Paces {
     /// None where they may come as fast as they do.
     pub(super) fn of(limits: &HostLimits) -> Option<Self> {
         let per_second = limits.requests_per_second_per_address_max;
-        let throttles = Throttles::new(Pace::per_second(per_second)?);
-        Some(Self { throttles, per_second, since: Instant::now() })
+        let throttles = Throttles::per_second(per_second)?;
+        Some(Self { throttles, per_second, over: AtomicU64::new(0) })
     }
 }
 
@@ -118,10 +119,23 @@ impl Front {
 
     /// Turns away a request of an address that sends too many.
     pub(super) fn keep_pace(&self, from: IpAddr) -> Result<(), Fault> {
-        let Some(Paces { throttles, per_second, since }) = &self.paces else { return Ok(()) };
-        throttles.take(from, since.elapsed()).map_err(|wait| {
+        let Some(Paces { throttles, per_second, over }) = &self.paces else { return Ok(()) };
+        throttles.take(from).map_err(|wait| {
+            over.fetch_add(1, Relaxed);
             GatewayFault::too_many(format!("requests of {from}"), *per_second, wait).into()
         })
+    }
+
+    /// Requests that were turned away since their address sent too many.
+    pub(crate) fn over_pace(&self) -> u64 {
+        self.paces.as_ref().map_or(0, |paces| paces.over.load(Relaxed))
+    }
+
+    /// To be done every second: addresses that are kept for nothing are let go of.
+    pub(super) fn forget_addresses(&self) {
+        if let Some(paces) = &self.paces {
+            paces.throttles.forget();
+        }
     }
 
     /// The endpoints of a service, whatever their state, when the settings let all of

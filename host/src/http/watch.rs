@@ -56,12 +56,14 @@ impl Watch {
     }
 
     /// Looks at all connections until told to stop. When `draining` resolves
-    /// they are told to end, and looked at further.
+    /// they are told to end, and looked at further. `beside` is done with each
+    /// look, once a second or more often.
     pub(super) async fn keep(
         &self,
         limits: &HostLimits,
         mut draining: StopSignal,
         mut stop: StopSignal,
+        beside: impl Fn(),
     ) {
         let mut looks = tokio::time::interval(clock::interval(limits));
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -73,7 +75,10 @@ impl Watch {
                     is_draining = true;
                     self.drain();
                 }
-                now = looks.tick() => self.look(now, limits),
+                now = looks.tick() => {
+                    self.look(now, limits);
+                    beside();
+                }
             }
         }
     }

@@ -4,22 +4,18 @@ use crate::call::Entrance;
 use crate::fault::{Fault, GatewayFault};
 use crate::limits::ModuleLimits;
 use crate::name::Name;
-use crate::throttle::{Pace, Throttle};
-use tokio::time::Instant;
+use crate::throttle::Throttle;
 
 /// The pace of a service that has one.
 pub(super) struct Paced {
-    pace: Pace,
     per_second: u32,
     throttle: Throttle,
-    since: Instant,
 }
 
 impl Paced {
     pub(super) fn of(limits: &ModuleLimits) -> Option<Self> {
         let per_second = limits.requests_per_second;
-        let pace = Pace::per_second(per_second)?;
-        Some(Self { pace, per_second, throttle: Throttle::default(), since: Instant::now() })
+        Some(Self { per_second, throttle: Throttle::per_second(per_second)? })
     }
 
     /// Lets a call in, or says how long it has to wait.
@@ -27,8 +23,7 @@ impl Paced {
         if !matches!(entrance, Entrance::Method(_)) {
             return Ok(());
         }
-        let taken = self.throttle.take(self.pace, self.since.elapsed());
-        taken.map_err(|wait| {
+        self.throttle.take().map_err(|wait| {
             let whose = format!("calls of service {service}");
             GatewayFault::too_many(whose, self.per_second, wait).into()
         })

@@ -20,6 +20,8 @@ pub(crate) struct Counts {
     /// Calls of methods and WebSockets that were turned away: too late, no place
     /// in time, or over the pace.
     pub(crate) sheds: AtomicU64,
+    /// Of these, those that were over the pace.
+    pub(crate) over_pace: AtomicU64,
     /// Faults by their labels, of which there are few.
     by_label: Mutex<Vec<(&'static str, u64)>>,
 }

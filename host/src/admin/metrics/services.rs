@@ -17,7 +17,7 @@ const BOUNDS_US: [u64; 16] = [
 /// How a live service does now, and what it has done.
 pub(super) fn write(text: &mut String, live: &Live) {
     type Read = fn(&Service) -> u64;
-    let families: [(&str, &str, &str, Read); 9] = [
+    let families: [(&str, &str, &str, Read); 10] = [
         ("picolet_service_calls_total", "counter", "Calls that were let in.", |service| {
             service.counts.calls.load(Relaxed)
         }),
@@ -26,6 +26,9 @@ pub(super) fn write(text: &mut String, live: &Live) {
         }),
         ("picolet_service_sheds_total", "counter", "Calls that were turned away.", |service| {
             service.counts.sheds.load(Relaxed)
+        }),
+        ("picolet_service_over_pace_total", "counter", "Calls that came too fast.", |service| {
+            service.counts.over_pace.load(Relaxed)
         }),
         ("picolet_service_traffic", "gauge", "Weight beside other versions.", |service| {
             u64::from(service.traffic())
