@@ -202,13 +202,15 @@ pub(crate) enum Keeper {
 pub(crate) struct Lease {
     renewed: Now,
     failures: u32,
+    /// What the last failed check saw.
+    unwell: Arc<str>,
     call_failed: bool,
 }
 
 impl Lease {
     /// A new lease.
     pub(crate) fn new(now: Now) -> Self {
-        Self { renewed: now, failures: 0, call_failed: false }
+        Self { renewed: now, failures: 0, unwell: Arc::default(), call_failed: false }
     }
 
     /// When it was renewed.
@@ -223,12 +225,14 @@ impl Lease {
         self.call_failed = false;
     }
 
-    /// A health check ended.
-    pub(crate) fn checked(&mut self, healthy: bool, now: Now) {
-        if healthy {
-            *self = Self::new(now);
-        } else {
-            self.failures = self.failures.saturating_add(1);
+    /// A health check ended: well, or not for a reason.
+    pub(crate) fn checked(&mut self, health: Result<(), Arc<str>>, now: Now) {
+        match health {
+            Ok(()) => *self = Self::new(now),
+            Err(why) => {
+                self.failures = self.failures.saturating_add(1);
+                self.unwell = why;
+            }
         }
     }
 
@@ -239,11 +243,18 @@ impl Lease {
 
     /// Whether it may be called.
     pub(crate) fn status(&self, times: &LeaseTimes, now: Now) -> Status {
-        let expired = times.lease <= now.saturating_sub(self.renewed);
-        if expired || self.call_failed || times.failures_down <= self.failures {
-            Status::Down
+        if self.why_down(times, now).is_some() { Status::Down } else { Status::Up }
+    }
+
+    /// Why it may not be called; nothing when it may.
+    pub(crate) fn why_down(&self, times: &LeaseTimes, now: Now) -> Option<&str> {
+        if times.failures_down <= self.failures {
+            Some(&self.unwell)
+        } else if self.call_failed {
+            Some("a call could not reach it")
         } else {
-            Status::Up
+            let expired = times.lease <= now.saturating_sub(self.renewed);
+            expired.then_some("nobody renewed its lease")
         }
     }
 
@@ -259,6 +270,14 @@ impl Entry {
         match &self.keeper {
             Keeper::Host => Status::Up,
             Keeper::Outside(lease) => lease.status(times, now),
+        }
+    }
+
+    /// Why it may not be; nothing when it may.
+    pub(crate) fn why_down(&self, times: &LeaseTimes, now: Now) -> Option<&str> {
+        match &self.keeper {
+            Keeper::Host => None,
+            Keeper::Outside(lease) => lease.why_down(times, now),
         }
     }
 }

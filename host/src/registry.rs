@@ -225,6 +225,9 @@ impl Registry {
         if let Value::Object(object) = &mut value {
             let status = serde_json::to_value(entry.status(&self.times, now));
             object.insert("status".to_owned(), status.unwrap_or_default());
+            if let Some(why) = entry.why_down(&self.times, now) {
+                object.insert("reason".to_owned(), why.into());
+            }
         }
         value
     }

@@ -5,10 +5,12 @@
 
 mod external;
 mod gateway;
+mod log;
 mod token;
 mod tracing;
 
 pub(crate) use external::External;
+pub(crate) use log::LogSettings;
 pub(crate) use token::{TOKEN_VARIABLE, Token, source as token_source};
 pub(crate) use tracing::{Ratio, TraceSettings};
 
@@ -71,21 +73,6 @@ pub struct Settings {
     pub(crate) leases: LeaseTimes,
 }
 
-/// How the log is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LogSettings {
-    /// Lines as JSON, or as text for people; by where they go when nobody says.
-    pub json: Option<bool>,
-    /// A filter such as `info` or `picolet=debug`.
-    pub filter: String,
-    /// Whether there is a line for each request.
-    pub access: bool,
-    /// Lines of each service that are kept.
-    pub lines_max: usize,
-    /// What all kept lines may take.
-    pub lines_mib_max: usize,
-}
-
 impl Settings {
     /// Checks every key before giving up, so one run shows every mistake.
     pub fn check(folder: PathBuf, mut keys: Keys) -> Result<Self, Vec<Complaint>> {
@@ -115,7 +102,7 @@ impl Settings {
             node: keys.text("node").unwrap_or_else(|| "local".to_owned()),
             links_out: keys.flag("links_out").unwrap_or_default(),
             fast_reload: keys.flag("fast_reload").unwrap_or_default(),
-            log: read_log(&mut keys),
+            log: log::read(&mut keys),
             traces: tracing::read(&mut keys),
             outbound_roots: keys.text("outbound.roots").map(PathBuf::from),
             origins: keys
@@ -211,19 +198,6 @@ fn read_limits(keys: &mut Keys) -> HostLimits {
     let idle = &mut limits.websocket_idle_ms_max;
     keys.number(&at("websocket_idle_ms_max"), 1_000..=1 << 32, idle);
     limits
-}
-
-fn read_log(keys: &mut Keys) -> LogSettings {
-    let (mut lines_max, mut lines_mib_max) = (200, 32);
-    keys.number("log.lines_max", 0..=100_000, &mut lines_max);
-    keys.number("log.lines_mib_max", 1..=4_096, &mut lines_mib_max);
-    LogSettings {
-        json: keys.flag("log.json"),
-        filter: keys.text("log.filter").unwrap_or_else(|| "info".to_owned()),
-        access: keys.flag("log.access").unwrap_or_default(),
-        lines_max,
-        lines_mib_max,
-    }
 }
 
 fn read_leases(keys: &mut Keys) -> LeaseTimes {

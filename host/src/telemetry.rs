@@ -20,9 +20,14 @@ use std::sync::{Arc, OnceLock};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
+
+/// The target of events that say what a state line says. Where the log is text
+/// they are kept alone: the state line is there already.
+pub(crate) const STATE: &str = "picolet::state";
 
 /// Lines of the log that wait for being written.
 const UNWRITTEN_LINES_MAX: usize = 8_192;
@@ -89,7 +94,7 @@ impl Log {
 /// Sends the log to standard error, and keeps the last lines. The first call in
 /// a process decides. What waits is written when the guard goes.
 pub(crate) fn start_log(settings: &LogSettings, look: Look) -> WorkerGuard {
-    let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::new(&settings.filter);
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(UNWRITTEN_LINES_MAX)
@@ -107,6 +112,8 @@ pub(crate) fn start_log(settings: &LogSettings, look: Look) -> WorkerGuard {
     let written = match look {
         Look::Json => written.json().flatten_event(true).boxed(),
         Look::Text | Look::Coloured => written
+            // A filter of the layer would have every event of all crates looked at.
+            .map_writer(|writer| writer.with_filter(|about| about.target() != STATE))
             .with_ansi(look == Look::Coloured)
             .fmt_fields(debug_fn(text::write_field).delimited(" "))
             .boxed(),

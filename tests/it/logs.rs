@@ -85,6 +85,56 @@ async fn why_a_guest_stopped_is_kept_with_its_trace() {
 }
 
 #[tokio::test]
+async fn what_became_of_a_file_is_among_the_lines_of_its_service() {
+    let host = Host::of(&["calc"]).await;
+    host.folder.put("calc.wasm", "no module");
+    refuses(&host, 0, "calc.wasm", "").await;
+    host.folder.put("calc.wasm", guest("calc2"));
+    host.line("swapped calc").await;
+    host.folder.remove("calc.wasm");
+    host.line("removed calc").await;
+    let lines = kept_up_to(&host, "service=calc", "removed").await;
+    let told: Vec<[&str; 2]> = lines
+        .iter()
+        .map(|line| ["level", "message"].map(|at| line[at].as_str().unwrap()))
+        .collect();
+    let expected =
+        [["info", "serving"], ["warn", "refused"], ["info", "swapped"], ["info", "removed"]];
+    assert_eq!(told, expected, "{lines:?}");
+    let [_, refused, swapped, _] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!(refused["fields"]["file"], "calc.wasm");
+    assert!(refused["fields"]["reason"].as_str().is_some_and(|why| !why.is_empty()), "{refused}");
+    assert_eq!(swapped["fields"]["version"], "1.0.0");
+    assert!(swapped["fields"]["ms"].is_u64() && swapped["revision"].is_string(), "{swapped}");
+    assert_eq!(host.count("picolet::state"), 0, "the state lines say it already");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_filter_that_is_none_is_told_as_other_settings_are() {
+    let folder = Folder::empty();
+    let mut command = picolet();
+    command.arg("serve").arg(folder.watched()).env("PICOLET_LOG__FILTER", "debgu");
+    let ran = run(command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])).await;
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    let complaint = "log.filter (PICOLET_LOG__FILTER): got \"debgu\", want a level (off, error";
+    assert!(ran.stderr.contains(complaint), "{ran:?}");
+}
+
+#[tokio::test]
+async fn an_empty_filter_is_the_usual_one_and_a_trap_tells_nothing_of_the_host() {
+    let launch = Launch::over(Folder::of(&["misbehaves"]));
+    let launch = launch.variable("PICOLET_LOG__FILTER", "").variable("RUST_BACKTRACE", "1");
+    let host = launch.start().await;
+    faults(&host.get("/misbehaves/panic").await, 500, &["trapped"]);
+    let lines = kept_up_to(&host, "service=misbehaves", "guest stopped").await;
+    let cause = lines.last().unwrap()["fields"]["cause"].as_str().unwrap();
+    assert!(cause.contains("wasm backtrace") && cause.contains("wasm trap"), "{cause}");
+    assert!(!cause.contains("Stack backtrace"), "{cause}");
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn who_says_much_pushes_out_nobody_else_and_secrets_are_kept_from_all() {
     let folder = Folder::of(&["misbehaves", "keeper"])
         .with("keeper.toml", "[secrets]\ntoken = { env = \"KEEPER_TOKEN\" }");
@@ -97,7 +147,8 @@ async fn who_says_much_pushes_out_nobody_else_and_secrets_are_kept_from_all() {
     let loud = kept_up_to(&host, "service=misbehaves", "printed 100").await;
     assert_eq!((loud.len(), &loud[0]["message"]), (20, &json!("line 81")));
     let quiet = kept_up_to(&host, "service=keeper", "[redacted][redacted] twice").await;
-    assert_eq!(quiet[0]["message"], "the secret is [redacted], or Secret", "{quiet:?}");
+    let said: Vec<&Value> = quiet.iter().filter(|line| line["target"] == "guest").collect();
+    assert_eq!(said[0]["message"], "the secret is [redacted], or Secret", "{quiet:?}");
     let all = Value::Array(kept(&host, "limit=10000").await).to_string();
     assert!(!all.contains("canary"), "{all}");
     assert_eq!(kept(&host, "limit=3").await.len(), 3);
@@ -180,8 +231,9 @@ async fn a_guest_cannot_make_a_line_that_is_not_its_own() {
     assert!(second.contains("service=misbehaves"), "{second}");
     assert!(!host.log.lines().iter().any(|line| line == "stopped"));
     // Programs get it as it is, people as it was written.
-    assert_eq!(kept_up_to(&host, "service=misbehaves", "stopped").await[0]["message"], forged);
-    let shown = picolet_logs(&host, &["misbehaves"]).await;
+    let lines = kept_up_to(&host, "service=misbehaves&limit=2", "stopped").await;
+    assert_eq!(lines[0]["message"], forged);
+    let shown = picolet_logs(&host, &["misbehaves", "--limit", "2"]).await;
     assert!(shown.stdout.contains(escaped), "{shown:?}");
     assert_eq!(shown.stdout.lines().count(), 2, "{shown:?}");
     host.stop().await;
@@ -202,6 +254,8 @@ async fn without_a_terminal_the_log_is_json_line_by_line() {
     {
         assert!(said[member].is_string(), "{member} is missing in {said}");
     }
+    let state = parsed.iter().find(|line| line["target"] == "picolet::state").unwrap();
+    assert_eq!((&state["message"], &state["service"]), (&json!("serving"), &json!("misbehaves")));
     host.stop().await;
 }
 
@@ -282,8 +336,12 @@ async fn the_command_line_prints_lines() {
     kept_up_to(&host, "service=misbehaves", "guest stopped").await;
     let shown = picolet_logs(&host, &["misbehaves"]).await;
     assert_eq!(shown.code, Some(0), "{shown:?}");
-    let first = shown.stdout.lines().next().unwrap();
-    assert!(first.contains("Z  INFO guest: for people service=misbehaves revision=sha"), "{first}");
+    for line in [
+        "Z  INFO picolet::state: serving service=misbehaves revision=sha",
+        "Z  INFO guest: for people service=misbehaves revision=sha",
+    ] {
+        assert!(shown.stdout.contains(line), "{line:?} is missing in {shown:?}");
+    }
     let errors = picolet_logs(&host, &["--level", "error", "--json"]).await;
     let error: Value = serde_json::from_str(&errors.stdout).unwrap();
     assert_eq!(error["message"], "guest stopped");

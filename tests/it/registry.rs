@@ -192,6 +192,7 @@ async fn a_module_may_name_its_key() {
 async fn a_guest_calls_a_program_that_registered_until_it_dies() {
     let host = host(QUICK).await;
     let program = Program::start().await;
+    let address = program.address;
     faults(&host.get("/misbehaves/call/ext/hello").await, 404, &["no-such-service"]);
     let record = program.record("ext-1").to_string();
     assert_eq!(host.admin("POST", "/api/services", &record).await.status, 200);
@@ -204,7 +205,26 @@ async fn a_guest_calls_a_program_that_registered_until_it_dies() {
         (listed[0]["status"] == "DOWN").then_some(())
     })
     .await;
-    faults(&host.get("/misbehaves/call/ext/hello").await, 503, &["no-endpoint"]);
+    let reply = host.get("/misbehaves/call/ext/hello").await;
+    faults(&reply, 503, &["no-endpoint"]);
+    assert!(reply.text().contains(&format!("http://{address} (ext-1)")), "{}", reply.text());
+    host.line("record is down*cause=*/healthcheck gave no answer, ").await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_well_is_down_for_a_reason() {
+    let host = host(QUICK).await;
+    let program = Program::start().await;
+    let record = program.record_with("ext-1", &json!({"health": "/elsewhere"})).to_string();
+    assert_eq!(host.admin("POST", "/api/services", &record).await.status, 200);
+    host.line("record is down*cause=*/elsewhere answered 404").await;
+    let listed = listed(&host, "/api/services/default/ext-1").await;
+    assert_eq!(listed[0]["status"], "DOWN", "{listed:?}");
+    assert_eq!(listed[0]["reason"], "/elsewhere answered 404", "{listed:?}");
+    let url = format!("http://{}", host.admin);
+    let shown = run(picolet().args(["service", "ext", "--host", &url])).await;
+    assert!(shown.stdout.contains("DOWN: /elsewhere answered 404"), "{shown:?}");
     host.stop().await;
 }
 

@@ -55,7 +55,7 @@ function recordCells(record, leases) {
   return [
     { text: [record.name, record.version].filter(Boolean).join(" "), href: address(record.name) },
     { text: `${record.domain}${record.root}`, isMono: true },
-    { text: record.status, look: LOOKS[record.status] },
+    { text: record.status, look: LOOKS[record.status], tip: record.reason },
     { text: `${format.span(age / 1_000)} ago`, isRight: true },
     { text: `${format.span(left / 1_000)} (${ends})`, isRight: true },
   ];
@@ -123,6 +123,7 @@ function make(cell, label, isWide) {
   const element = h("td", { class: look || null, "data-label": isWide ? null : label }, inner);
   const show = (one) => {
     setText(inner, one.text);
+    setAttribute(inner, "title", one.tip);
     if (one.look) {
       setAttribute(inner, "class", `badge ${one.look}`);
     }

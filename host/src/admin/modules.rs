@@ -246,7 +246,12 @@ pub(super) fn described() -> Paths {
         // One that is empty says nothing, which is allowed.
         .body_of(false, file("application/toml"))
         .refuses(400, "no name of a module, or a body that broke off");
-    let taken = json!({ "module": text(), "service": text(), "version": text() });
+    let taken = json!({
+        "module": text(),
+        "service": text(),
+        "version": text(),
+        "taken_over": text(),
+    });
     let remove =
         Operation::new("removeModule", "Takes a module out of the folder, with its manifest")
             .takes(in_path("name", NAME, module_name()))

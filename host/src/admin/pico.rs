@@ -199,6 +199,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             "registration": text(),
             "date": object(&["creation", "lastUpdate"], date),
             "status": word(&["UP", "DOWN"]),
+            "reason": text(),
         }),
     );
     let new = object(&["name", "domain"], sent);

@@ -57,6 +57,10 @@ pub(crate) enum Command {
     /// Make a service anew: new instances of the same content
     Restart(ServiceArgs),
     /// Register a program that is no module
+    ///
+    /// The host asks it for `/healthcheck`, or for what `health` in the metadata of its record
+    /// names, every 5 s (`registry.check_ms`). It is called while it answers 2xx, or renews its
+    /// record by itself.
     Register(RegisterArgs),
     /// Take a record out of the registry
     Unregister(UnregisterArgs),

@@ -173,10 +173,11 @@ pub(super) fn remove(args: &RemoveArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let (module, service) = (text(&done, "/module"), text(&done, "/service"));
-    let was = if service.is_empty() {
-        "nothing of it was served".to_owned()
-    } else {
-        format!("{service} {} is served no more", text(&done, "/version"))
+    let (version, other) = (text(&done, "/version"), text(&done, "/taken_over"));
+    let was = match (service.is_empty(), other.is_empty()) {
+        (true, _) => "nothing of it was served".to_owned(),
+        (false, true) => format!("{service} {version} is served no more"),
+        (false, false) => format!("{service} {version} is served by {other}.wasm from now on"),
     };
     print(&format!("removed {module}; {was}"));
     Ok(())

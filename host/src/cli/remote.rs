@@ -157,7 +157,11 @@ pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {
     if let Some(records) = detail.get("records").and_then(Value::as_array) {
         for record in records {
             let (domain, root) = (text(record, "/domain"), text(record, "/root"));
-            print(&format!("{} {domain}{root} {}", args.name, text(record, "/status")));
+            let why = match text(record, "/reason") {
+                reason if reason.is_empty() => reason,
+                reason => format!(": {reason}"),
+            };
+            print(&format!("{} {domain}{root} {}{why}", args.name, text(record, "/status")));
         }
         return Ok(());
     }

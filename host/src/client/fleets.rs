@@ -361,7 +361,9 @@ fn why_nobody(endpoints: &[Endpoint], sought: &Sought<'_>) -> Fault {
         return Fault::NoTraffic { service };
     }
     let down = suit.iter().filter(|endpoint| endpoint.status == Status::Down);
-    let down: Vec<&str> =
-        down.take(8).map(|endpoint| endpoint.record.registration.as_str()).collect();
+    let named = |endpoint: &Endpoint| {
+        format!("{} ({})", endpoint.record.domain, endpoint.record.registration)
+    };
+    let down: Vec<String> = down.take(8).map(|endpoint| named(endpoint)).collect();
     Fault::NoEndpoint { service, endpoints: down.join(", ") }
 }

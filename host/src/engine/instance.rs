@@ -146,8 +146,15 @@ pub(super) fn log_stopped(
 ) {
     let (service, revision) = (&host.service, host.log.revision());
     let (request_id, trace_id) = (id.map(RequestId::to_string), id.map(RequestId::trace_id));
-    let (cause, fault) = (format!("{error:?}"), fault.reply().name);
+    let (cause, fault) = (causes(error), fault.reply().name);
     error!(%service, %revision, request_id, trace_id, %fault, cause, "guest stopped");
+}
+
+/// An error with all its causes. Its `Debug` would add a backtrace of the host
+/// where the environment asks for backtraces: slow, long, and of no guest.
+pub(super) fn causes(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    causes.join("\n\nCaused by:\n    ")
 }
 
 impl Blueprint {
@@ -156,7 +163,7 @@ impl Blueprint {
         match shortage {
             Shortage::NoSlot => Fault::HostOverloaded,
             Shortage::Guest { error, memory_refused } => {
-                let cause = format!("{error:?}");
+                let cause = causes(error);
                 let (service, revision) = (&self.host.service, self.host.log.revision());
                 error!(%service, %revision, cause, "guest cannot be started");
                 self.fault(error, *memory_refused)

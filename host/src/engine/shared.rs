@@ -9,7 +9,7 @@
 use super::drive::Driver;
 use super::enter::{Entry, Head};
 use super::exports::Exports;
-use super::instance::{Instance, Left, fault_of};
+use super::instance::{Instance, Left, causes, fault_of};
 use super::limit::Limit;
 use super::state::{Beside, GuestHost, State};
 use super::stream::Never;
@@ -270,7 +270,7 @@ impl Instance {
     fn stopped_with_all(&self, error: &wasmtime::Error) -> Fault {
         let state = self.store.data();
         let fault = fault_of(&state.host, error, state.bounds.memory_refused);
-        let (service, cause, calls) = (&state.host.service, format!("{error:?}"), state.calls());
+        let (service, cause, calls) = (&state.host.service, causes(error), state.calls());
         let (revision, name) = (state.host.log.revision(), fault.reply().name);
         error!(%service, %revision, calls, fault = %name, cause, "guest stopped with all its calls");
         fault

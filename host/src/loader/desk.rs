@@ -107,6 +107,8 @@ pub(crate) struct Loader {
     ready: watch::Sender<bool>,
     /// Files of the first scan that are not settled one way or the other.
     awaited: BTreeSet<String>,
+    /// Manifests without a module.
+    orphans: BTreeSet<String>,
     batch: u64,
     modules_seen: u64,
     look_again: Option<Instant>,
@@ -223,6 +225,7 @@ impl Loader {
             views,
             ready,
             awaited: BTreeSet::new(),
+            orphans: BTreeSet::new(),
             batch: 0,
             modules_seen: 0,
             look_again: None,
@@ -237,6 +240,7 @@ impl Loader {
         let mut watcher = self.watch();
         let events = self.events.clone();
         self.scan(true);
+        self.note_orphans();
         self.note_ready();
         let mut rescan = Instant::now() + RESCAN;
         loop {
@@ -257,6 +261,7 @@ impl Loader {
                         rescan = Instant::now() + RESCAN;
                         watcher = watcher.or_else(|| self.watch());
                         self.rearm(watcher.as_mut());
+                        self.note_orphans();
                         self.reclaim();
                     }
                     self.look_again = None;

@@ -7,7 +7,7 @@ use crate::name::Name;
 use crate::secret::SECRET_BYTES_MAX;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
 use rustix::io::Errno;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -22,6 +22,9 @@ pub(super) struct Folder {
     pub(super) path: PathBuf,
     pub(super) links_out: bool,
 }
+
+/// How long a manifest may be alone before that is worth a word.
+const ORPHAN_AGE_MIN: Duration = Duration::from_secs(10);
 
 /// What a file looks like from outside; a file that looks the same was not
 /// written.
@@ -98,6 +101,24 @@ impl Folder {
             }
         }
         Ok(found)
+    }
+
+    /// Manifests without a module of their name, but for those that were written
+    /// just now: their modules may be on the way.
+    pub(super) fn orphans(&self, now: SystemTime) -> io::Result<BTreeSet<String>> {
+        let mut orphans = BTreeSet::new();
+        for entry in fs::read_dir(&self.path)? {
+            let file = entry?.file_name().to_string_lossy().into_owned();
+            let Some(stem) = file.strip_suffix(".toml") else { continue };
+            if !is_of_a_module(&file) || stem == "picolet" {
+                continue;
+            }
+            let stamp = self.stamp(&format!("{stem}.wasm"));
+            if !stamp.has_module() && ORPHAN_AGE_MIN <= stamp.manifest.look(now).age {
+                orphans.insert(file);
+            }
+        }
+        Ok(orphans)
     }
 
     pub(super) fn stamp(&self, file: &str) -> Stamp {
@@ -361,6 +382,18 @@ mod tests {
         assert_ne!(before, after);
         assert!(is_of_a_module("a.toml"));
         assert!(!is_of_a_module("..data"));
+    }
+
+    #[test]
+    fn a_manifest_that_stays_alone_is_found() {
+        let (_dir, folder) = folder();
+        for file in ["a.toml", "b.toml", "b.wasm", "picolet.toml", ".c.toml", "d.txt"] {
+            fs::write(folder.path.join(file), "x").unwrap();
+        }
+        let now = SystemTime::now();
+        assert_eq!(folder.orphans(now).unwrap(), BTreeSet::new(), "its module may be coming");
+        let orphans = folder.orphans(now + ORPHAN_AGE_MIN + Duration::from_secs(1)).unwrap();
+        assert_eq!(orphans, BTreeSet::from(["a.toml".to_owned()]));
     }
 
     #[test]

@@ -19,8 +19,8 @@ fn check(script: &str, expected: &str) {
     for step in script.split_whitespace() {
         match step {
             "h" => lease.heartbeat(now),
-            "g" => lease.checked(true, now),
-            "b" => lease.checked(false, now),
+            "g" => lease.checked(Ok(()), now),
+            "b" => lease.checked(Err("/healthcheck answered 404".into()), now),
             "c" => lease.call_failed(),
             "?" if lease.is_over(&times, now) => seen.push('X'),
             "?" => seen.push(if lease.status(&times, now) == Status::Up { 'U' } else { 'D' }),
@@ -48,6 +48,26 @@ fn two_failed_checks_mark_it_and_a_good_one_brings_it_back() {
 fn a_failed_call_marks_it_at_once() {
     check("c ? h ?", "DU");
     check("c g ?", "U");
+}
+
+fn health(is_well: bool) -> Result<(), Arc<str>> {
+    if is_well { Ok(()) } else { Err("/healthcheck answered 404".into()) }
+}
+
+#[test]
+fn who_is_down_is_so_for_a_reason() {
+    let (times, now) = (LeaseTimes::DEFAULT, Duration::from_secs(100));
+    let mut lease = Lease::new(now);
+    assert_eq!(lease.why_down(&times, now), None);
+    assert_eq!(lease.why_down(&times, now + times.lease), Some("nobody renewed its lease"));
+    lease.call_failed();
+    assert_eq!(lease.why_down(&times, now), Some("a call could not reach it"));
+    for _ in 0..times.failures_down {
+        lease.checked(health(false), now);
+    }
+    assert_eq!(lease.why_down(&times, now), Some("/healthcheck answered 404"));
+    lease.checked(health(true), now);
+    assert_eq!(lease.why_down(&times, now), None);
 }
 
 fn record(json: Value) -> Result<Record, String> {
@@ -117,7 +137,7 @@ proptest! {
                     (renewed, call_failed) = (now, false);
                 }
                 Step::Checked(healthy) => {
-                    lease.checked(healthy, now);
+                    lease.checked(health(healthy), now);
                     if healthy {
                         (renewed, bad, call_failed) = (now, 0, false);
                     } else {
@@ -136,7 +156,7 @@ proptest! {
             prop_assert!(!is_up || !lease.is_over(&times, now), "up and over");
             // From anywhere one good check is enough, and silence ends it.
             let mut again = lease.clone();
-            again.checked(true, now);
+            again.checked(Ok(()), now);
             prop_assert_eq!(again.status(&times, now), Status::Up);
             prop_assert!(again.is_over(&times, now + times.removal));
         }

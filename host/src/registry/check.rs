@@ -3,13 +3,16 @@
 use super::Registry;
 use crate::crew::StopSignal;
 use crate::name::Name;
-use crate::outbound::{self, Protocol, Sent};
+use crate::outbound::{self, OutboundError, Protocol, Sent};
 use crate::record::{Keeper, Record, Status};
+use crate::telemetry::printable;
 use futures::StreamExt;
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
+use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
@@ -17,6 +20,24 @@ use tracing::{info, warn};
 const CHECKS_AT_ONCE: usize = 64;
 /// Bytes read of an answer.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// What is asked of programs whose record names nothing else.
+const USUAL_PATH: &str = "/healthcheck";
+
+/// Why a program does not count as well, as what is said of the path that was
+/// asked.
+#[derive(Debug, thiserror::Error)]
+enum Unwell {
+    #[error("is nothing that can be asked")]
+    NoRequest,
+    #[error("answered {}", .0.as_u16())]
+    Answered(StatusCode),
+    #[error("gave no answer within {} ms", .0.as_millis())]
+    Late(Duration),
+    #[error("gave no answer, {error}: {}", root(.error))]
+    Unanswered { error: OutboundError },
+    #[error("broke its answer off, or made it too long")]
+    BrokenAnswer,
+}
 
 impl Registry {
     /// Asks every external record for its health, time and again, and those
@@ -53,47 +74,53 @@ impl Registry {
         };
         futures::stream::iter(external)
             .for_each_concurrent(CHECKS_AT_ONCE, |(key, record)| async move {
-                let healthy = self.is_healthy(&record).await;
-                self.checked(&key, &record, healthy);
+                let health = self.check_health(&record).await;
+                self.checked(&key, &record, health);
             })
             .await;
     }
 
     /// Asks the path that the record names under `health` in its metadata, else
-    /// the usual one.
-    pub(super) async fn is_healthy(&self, record: &Record) -> bool {
+    /// the usual one. Tells why it is not well when it is not.
+    pub(super) async fn check_health(&self, record: &Record) -> Result<(), Arc<str>> {
         let path = record.metadata.get("health").and_then(Value::as_str);
-        let path = path.filter(|path| path.starts_with('/')).unwrap_or("/healthcheck");
-        let request = Request::get(format!("{}{path}", record.domain));
-        let Ok(request) = request.body(outbound::empty()) else { return false };
-        let answer = async {
-            let protocol = if record.is_http2() { Protocol::Http2 } else { Protocol::Http1 };
-            let Sent { response, place: _place } =
-                self.outbound.send(request, protocol).await.ok()?;
-            let is_good = response.status().is_success();
-            // Read to the end, so that the connection can be used again.
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
-            body.collect().await.ok()?;
-            Some(is_good)
-        };
-        matches!(timeout(self.times.check_timeout, answer).await, Ok(Some(true)))
+        let path = path.filter(|path| path.starts_with('/')).unwrap_or(USUAL_PATH);
+        let time = self.times.check_timeout;
+        let asked = timeout(time, self.ask(record, path)).await;
+        let health = asked.unwrap_or(Err(Unwell::Late(time)));
+        health.map_err(|why| format!("{} {why}", printable(path)).into())
     }
 
-    fn checked(&self, key: &Name, record: &Record, healthy: bool) {
+    async fn ask(&self, record: &Record, path: &str) -> Result<(), Unwell> {
+        let request = Request::get(format!("{}{path}", record.domain));
+        let request = request.body(outbound::empty()).map_err(|_| Unwell::NoRequest)?;
+        let protocol = if record.is_http2() { Protocol::Http2 } else { Protocol::Http1 };
+        let sent = self.outbound.send(request, protocol).await;
+        let sent = sent.map_err(|error| Unwell::Unanswered { error })?;
+        let Sent { response, place: _place } = sent;
+        let status = response.status();
+        // Read to the end, so that the connection can be used again.
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        body.map_err(|_| Unwell::BrokenAnswer)?;
+        if status.is_success() { Ok(()) } else { Err(Unwell::Answered(status)) }
+    }
+
+    fn checked(&self, key: &Name, record: &Record, health: Result<(), Arc<str>>) {
         let now = self.now();
         let mut directory = self.lock();
         let keeper = directory.keeper_mut(key.as_str(), &record.registration);
         let Some(Keeper::Outside(lease)) = keeper else { return };
         let was = lease.status(&self.times, now);
-        lease.checked(healthy, now);
-        let is = lease.status(&self.times, now);
+        lease.checked(health, now);
+        let cause = lease.why_down(&self.times, now).map(str::to_owned);
         drop(directory);
+        let is = if cause.is_some() { Status::Down } else { Status::Up };
         if was != is {
             self.note_change();
-            let (service, id) = (&record.name, &record.registration);
-            match is {
-                Status::Up => info!(%key, %service, %id, "record is up again"),
-                Status::Down => warn!(%key, %service, %id, "record is down"),
+            let (service, id, domain) = (&record.name, &record.registration, &record.domain);
+            match cause {
+                None => info!(%key, %service, %id, domain, "record is up again"),
+                Some(cause) => warn!(%key, %service, %id, domain, cause, "record is down"),
             }
         }
     }
@@ -108,4 +135,13 @@ impl Registry {
             self.note_change();
         }
     }
+}
+
+/// The first cause of an error, which says most.
+fn root(error: &OutboundError) -> String {
+    let mut root: &dyn Error = error;
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
+    root.to_string()
 }

@@ -37,7 +37,7 @@ impl Registry {
         let (key, service) = (external.key.as_str(), &external.name);
         let known = self.status(key, &record.registration);
         match known {
-            None if self.is_healthy(record).await => {
+            None if self.check_health(record).await.is_ok() => {
                 match self.post(Some(key), external.record()) {
                     Ok(_) => {
                         info!(%service, domain = record.domain, "external program is registered");
@@ -45,9 +45,12 @@ impl Registry {
                     Err(error) => warn!(%service, %error, "external program cannot be registered"),
                 }
             }
-            Some(Status::Down) if !self.is_healthy(record).await => {
-                let _ = self.delete(key, &record.registration);
-                info!(%service, domain = record.domain, "external program is withdrawn");
+            Some(Status::Down) => {
+                if let Err(cause) = self.check_health(record).await {
+                    let _ = self.delete(key, &record.registration);
+                    let (domain, cause) = (&record.domain, &*cause);
+                    info!(%service, domain, cause, "external program is withdrawn");
+                }
             }
             _ => (),
         }

@@ -18,6 +18,9 @@ pub(crate) struct Leased {
     pub(crate) root: String,
     pub(crate) methods: Vec<String>,
     pub(crate) status: Status,
+    /// Why it is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
     /// When its lease was renewed, in milliseconds of the registry's clock.
     pub(crate) renewed_ms: u64,
 }
@@ -48,6 +51,7 @@ impl Registry {
                 root: record.root.clone(),
                 methods: record.methods.iter().map(|method| method.name.clone()).collect(),
                 status: entry.status(&self.times, now),
+                reason: entry.why_down(&self.times, now).map(str::to_owned),
                 renewed_ms: millis(lease.renewed()),
             })
         });

@@ -4,7 +4,7 @@ use super::super::args::RemoteArgs;
 use super::super::logs::{Ended, Reader};
 use super::super::remote::text;
 use super::super::{Failure, tell};
-use crate::telemetry::printable;
+use crate::telemetry::{STATE, printable};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -51,6 +51,8 @@ pub(super) async fn follow(
 /// A line of the log for people. What guests write does nothing to a terminal.
 fn shown(kind: &str, line: &Value) -> Option<String> {
     match kind {
+        // What became of the upload was told by whoever sent it.
+        "" if text(line, "/target") == STATE => return None,
         "" => (),
         "missed" => return Some(format!("missed {} lines", text(line, "/lines"))),
         _ => return None,
@@ -78,5 +80,7 @@ mod tests {
         let missed = shown("missed", &json!({ "lines": 3 }));
         assert_eq!(missed.as_deref(), Some("missed 3 lines"));
         assert_eq!(shown("other", &short), None);
+        let state = json!({ "target": STATE, "level": "info", "message": "swapped" });
+        assert_eq!(shown("", &state), None);
     }
 }

@@ -11,8 +11,10 @@ use super::orders::Order;
 use super::{Desk, Loader, Module, Revision};
 use crate::digest::Digest;
 use crate::name::Name;
+use crate::pool::Service;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::{fs, io};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -78,6 +80,9 @@ pub(crate) struct TakenOut {
     service: Option<Name>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    /// The module that serves the same from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_over: Option<Name>,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, UploadError>>;
@@ -308,7 +313,13 @@ impl Loader {
         info!(module = %name, "taken out");
         self.remove(&file);
         self.render();
-        Ok(TakenOut { module: name.clone(), service, version })
+        let is_same = |other: &&Arc<Service>| {
+            let declaration = &other.declaration;
+            service.as_ref() == Some(&declaration.name)
+                && version == Some(declaration.version.to_string())
+        };
+        let taken_over = self.live_services().find(is_same).map(|other| other.module.clone());
+        Ok(TakenOut { module: name.clone(), service, version, taken_over })
     }
 
     /// A module is gone: who waits for its load is told.

@@ -8,21 +8,24 @@ use super::{HISTORY_MAX, Loader, Revision};
 use crate::live::Live;
 use crate::name::Name;
 use crate::pool::{Service, StopCause};
+use crate::telemetry::STATE;
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{info, warn};
 
 impl Loader {
     pub(super) fn refuse(&mut self, file: &str, refusal: &Refusal) {
         let reason = refusal.to_string();
-        let line = format!("refused {file}: {reason}");
-        if let Some(module) = self.modules.get_mut(file) {
-            module.refusal = Some(reason);
-        }
-        self.announcer.say(&line);
+        self.announcer.say(&format!("refused {file}: {reason}"));
+        let Some(module) = self.modules.get_mut(file) else { return };
+        // Who asks why a service does not change looks at its lines.
+        let live = module.live.as_ref().map(|live| &live.standing.service.declaration.name);
+        let service = live.map(Name::as_str);
+        warn!(target: STATE, service, file, reason, "refused");
+        module.refusal = Some(reason);
     }
 
     /// Loaded services ask to be live. Those that are new and in nobody's way
@@ -144,6 +147,10 @@ impl Loader {
         let declaration = &service.declaration;
         let root = if declaration.root.is_empty() { "/" } else { &declaration.root };
         let (name, version, digest) = (&declaration.name, &declaration.version, service.digest);
+        info!(
+            target: STATE,
+            service = %name, revision = %digest, %version, root, ms = load_ms, "{verb}",
+        );
         self.announcer
             .say(&format!("{verb} {name} {version} ({digest}) at {root} in {load_ms} ms"));
     }
@@ -157,7 +164,8 @@ impl Loader {
         self.registry.remove_local(&service.manifest.key, &service.registration);
     }
 
-    /// Whoever was kept out by a conflict asks again, in byte order.
+    /// Whoever was kept out by a conflict asks again, in byte order; who has
+    /// another conflict by now is refused for that one.
     pub(super) fn present_parked(&mut self) {
         let parked: Vec<String> = self
             .modules
@@ -176,7 +184,13 @@ impl Loader {
                     revision.live_since = SystemTime::now();
                     self.swap_in(&file, revision, live);
                 }
-                Plan::Refuse(_) => module.parked = Some(revision),
+                Plan::Refuse(conflict) => {
+                    module.parked = Some(revision);
+                    let refusal = Refusal::from(conflict);
+                    if module.refusal != Some(refusal.to_string()) {
+                        self.refuse(&file, &refusal);
+                    }
+                }
             }
         }
     }
@@ -196,7 +210,9 @@ impl Loader {
         self.publish(next);
         self.registry.remove_local(&service.manifest.key, &service.registration);
         let (name, version) = (&service.declaration.name, &service.declaration.version);
-        self.announcer.say(&format!("removed {name} {version} ({})", service.digest));
+        let digest = service.digest;
+        info!(target: STATE, service = %name, revision = %digest, %version, "removed");
+        self.announcer.say(&format!("removed {name} {version} ({digest})"));
         self.retire(service, Some(StopCause::Removed));
         self.present_parked();
     }

@@ -4,6 +4,7 @@ use super::super::events::Noted;
 use super::super::folder::is_of_a_module;
 use super::Loader;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::time::SystemTime;
 use tracing::warn;
 
 impl Loader {
@@ -30,6 +31,18 @@ impl Loader {
         if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
             warn!(folder = %folder.display(), %error, "folder cannot be watched");
         }
+    }
+
+    /// Says once of a manifest that it has no module.
+    pub(super) fn note_orphans(&mut self) {
+        // Whoever scans says when the folder cannot be listed.
+        let Ok(orphans) = self.workshop.folder.orphans(SystemTime::now()) else { return };
+        for file in orphans.difference(&self.orphans) {
+            let stem = file.strip_suffix(".toml").unwrap_or(file);
+            let module = format!("{stem}.wasm");
+            warn!(file, module, "no module beside it, as a manifest it counts for nothing");
+        }
+        self.orphans = orphans;
     }
 
     /// Takes what the watcher saw.
