@@ -5,6 +5,7 @@
 
 mod args;
 mod build;
+mod call;
 mod deploy;
 mod dev;
 mod events;
@@ -62,7 +63,7 @@ pub fn run() -> ExitCode {
         Command::Restart(command) => deploy::restart(&command),
         Command::Register(command) => records::register(&command),
         Command::Unregister(command) => records::unregister(&command),
-        Command::Call(command) => remote::call(&command),
+        Command::Call(command) => call::call(&command),
         Command::Publish(command) => events::publish(&command),
         Command::Subscribe(command) => events::subscribe(&command),
         Command::Logs(command) => logs::logs(&command),

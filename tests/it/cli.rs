@@ -43,8 +43,13 @@ async fn services_and_their_methods_are_listed() {
 #[tokio::test]
 async fn methods_are_called_by_name() {
     let host = Host::of(&["calc", "greeter"]).await;
-    let cases: [(&[&str], &str, Value); 4] = [
+    let file = host.folder.beside("order.json");
+    std::fs::write(&file, r#"{"a":40,"b":2}"#).unwrap();
+    let at_file = format!("@{}", file.display());
+    let cases: [(&[&str], &str, Value); 6] = [
         (&["call", "calc.add1", "40", "2"], "result", 42.into()),
+        (&["call", "calc.add1", "1", "-2"], "result", (-1).into()),
+        (&["call", "calc.add1", "--data", &at_file], "result", 42.into()),
         (&["call", "calc.add1", "--data", r#"{"a":40,"b":2}"#], "result", 42.into()),
         (&["call", "calc.add2", "--data", r#"{"a":21,"b":21}"#], "result", 42.into()),
         (
@@ -56,14 +61,23 @@ async fn methods_are_called_by_name() {
     for (args, member, expected) in cases {
         assert_eq!(printed(&on(&host, args).await)[member], expected, "{args:?}");
     }
+    let mut command = picolet();
+    command.args(["call", "calc.add1", "--data", "-", "--host", &format!("http://{}", host.admin)]);
+    let piped = run(command.stdin(std::fs::File::open(&file).unwrap())).await;
+    assert_eq!(printed(&piped)["result"], 42);
     host.stop().await;
 }
 
 #[tokio::test]
 async fn a_call_that_fails_ends_with_one_and_says_why() {
     let host = Host::of(&["calc", "misbehaves"]).await;
-    complains(&on(&host, &["call", "nobody.at"]).await, 1, &["nobody"]);
-    complains(&on(&host, &["call", "calc.nothing"]).await, 1, &["nothing"]);
+    complains(&on(&host, &["call", "nobody.at"]).await, 1, &["nobody", "`picolet services`"]);
+    complains(&on(&host, &["call", "calc"]).await, 1, &["which method? calc has add1, add2"]);
+    let no_method = on(&host, &["call", "calc.nothing"]).await;
+    complains(&no_method, 1, &["no method nothing", "calc has add1, add2", "no-such-method"]);
+    let missing = on(&host, &["call", "calc.add1", "--data", "@missing.json"]).await;
+    complains(&missing, 1, &["--data @missing.json"]);
+    complains(&on(&host, &["call", "calc.add1", "--timeout", "0"]).await, 2, &["--timeout"]);
     complains(&on(&host, &["call", "calc.add1", "forty", "2"]).await, 1, &["forty"]);
     complains(&on(&host, &["call", "misbehaves.panic"]).await, 1, &["misbehaves"]);
     let few = on(&host, &["call", "calc.add1", "40"]).await;

@@ -2,7 +2,7 @@
 
 use crate::kit::*;
 use rustix::process::{Pid, Signal, kill_process};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
@@ -43,6 +43,20 @@ async fn build_says_where_the_module_is() {
     let broken = run(building(&project, "new").arg("build")).await;
     assert_eq!((broken.code, broken.stdout.as_str()), (Some(1), ""), "{broken:?}");
     assert!(broken.stderr.contains("src/lib.rs:1"), "{broken:?}");
+}
+
+#[tokio::test]
+async fn dev_beside_a_host_says_how_to_deploy_to_that() {
+    let folder = Folder::empty();
+    let project = project(&folder).await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut dev = building(&project, "dev");
+    let ran = run(dev.args(["dev", "--listen", &address, "--admin", "127.0.0.1:0"])).await;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for word in [address.as_str(), "--listen", "`picolet dev --host http://127.0.0.1:9099`"] {
+        assert!(ran.stderr.contains(word), "{word:?} is missing in {ran:?}");
+    }
 }
 
 /// Whether a process runs this program.

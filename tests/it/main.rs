@@ -24,6 +24,7 @@ mod browsers;
 mod calls;
 mod cli;
 mod cli_dev;
+mod cli_hosts;
 mod cli_js;
 mod cli_terminal;
 mod conflicts;

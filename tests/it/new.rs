@@ -50,4 +50,22 @@ async fn a_name_that_is_no_name_is_refused() {
         let ran = run(picolet().args(["new", "--", name]).current_dir(folder.beside(""))).await;
         assert!([Some(1), Some(2)].contains(&ran.code), "{name:?}: {ran:?}");
     }
+    for name in ["picolet", "picolet-sdk", "picolet_sdk_macros"] {
+        let ran = run(picolet().args(["new", name]).current_dir(folder.beside(""))).await;
+        assert_eq!(ran.code, Some(2), "{name:?}: {ran:?}");
+        assert!(ran.stderr.contains("reserved"), "{name:?}: {ran:?}");
+        assert!(!folder.beside(name).exists(), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_sdk_that_is_none_is_told_and_nothing_is_made() {
+    let folder = Folder::empty();
+    for sdk in ["missing", "."] {
+        let new = ["new", "first", "--sdk", sdk];
+        let ran = run(picolet().args(new).current_dir(folder.beside(""))).await;
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("--sdk {sdk}")), "{ran:?}");
+        assert!(!folder.beside("first").exists());
+    }
 }

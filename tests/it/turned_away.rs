@@ -84,11 +84,14 @@ async fn who_is_turned_away_for_what_it_sends_leaves_a_span_and_is_named() {
 
 #[tokio::test]
 async fn who_comes_too_fast_leaves_a_span_and_is_named() {
-    let settings = "[limits]\nrequests_per_second_per_address_max = 1";
+    // Who is on the same machine is not counted, but may speak for others.
+    let settings = "[limits]\nrequests_per_second_per_address_max = 1\n\
+                    [gateway]\ntrusted_proxies = [\"127.0.0.1\"]";
     let folder = Folder::of(&["misbehaves"]).with("picolet.toml", settings);
     let host = Host::over(folder).await;
     let refused = until("a request to be turned away", async || {
-        let reply = send(&host, 1, ("GET", "/nobody"), &[]).await;
+        let from = [("x-forwarded-for", "203.0.113.9")];
+        let reply = send(&host, 1, ("GET", "/nobody"), &from).await;
         (reply.status == 429).then_some(reply)
     })
     .await;

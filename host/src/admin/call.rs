@@ -6,15 +6,17 @@ use super::{Admin, Refused, parse_body};
 use crate::call::{Answer, AnswerBody, CallTarget, Deed, End, OutgoingCall, RequestId};
 use crate::fault::Fault;
 use crate::order::{fill, split_target};
+use crate::record::{Record, Status};
 use crate::travel::{self, FAULT, REQUEST_ID, TRACEPARENT};
 use ::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use ::http::{HeaderMap, HeaderValue, Method};
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::body::{Body, Bytes};
 use axum::extract::State as AxumState;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// What to call, and with what.
@@ -86,15 +88,14 @@ pub(super) async fn call(
     let records = admin.registry.entries(key);
     let names = records.iter().map(|(record, _)| record.name.as_str());
     let Some((service, method)) = split_target(&order.target, names) else {
-        return Err(Refused::not_found(format!("no service is named in {}", order.target)));
+        return Err(unnamed(&records, &order.target));
     };
-    let known = records
-        .iter()
-        .filter(|(record, _)| record.name.as_str() == service)
-        .find_map(|(record, _)| record.method(method));
+    let known = of(&records, service).find_map(|record| record.method(method));
     let Some(known) = known else {
-        let (service, method) = (service.to_owned(), method.to_owned());
-        return Ok(fault(&Fault::NoSuchMethod { service, method }));
+        let methods = methods(&records, service).unwrap_or_default();
+        let text = format!("service {service} has no method {method}; {methods}");
+        let refused = Refused::new(StatusCode::NOT_FOUND, "no-such-method", text);
+        return Ok(([(FAULT, "no-such-method")], refused).into_response());
     };
     let filled = fill(known, order.args, order.data).map_err(Refused::bad_request)?;
     let outgoing = OutgoingCall {
@@ -123,6 +124,33 @@ pub(super) async fn call(
     };
     name(&mut response, &request_id);
     Ok(response)
+}
+
+/// The records of a service.
+fn of<'r>(records: &'r [(Arc<Record>, Status)], service: &str) -> impl Iterator<Item = &'r Record> {
+    let records = records.iter().map(|(record, _)| record.as_ref());
+    records.filter(move |record| record.name.as_str() == service)
+}
+
+/// Tells which methods a service has, when there is such a service.
+fn methods(records: &[(Arc<Record>, Status)], service: &str) -> Option<String> {
+    of(records, service).next()?;
+    let methods = of(records, service).flat_map(|record| &record.methods);
+    let names: BTreeSet<&str> = methods.map(|method| method.name.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Some(format!("{service} has {names}"))
+}
+
+/// Why a target is none that names a service and a method.
+fn unnamed(records: &[(Arc<Record>, Status)], target: &str) -> Refused {
+    match methods(records, target) {
+        Some(methods) => Refused::bad_request(format!("which method? {methods}")),
+        None => {
+            let text = format!("no service is named in {target}");
+            Refused::new(StatusCode::NOT_FOUND, "no-such-service", text)
+        }
+    }
 }
 
 /// Says by which names the call is found in logs and traces.

@@ -111,11 +111,26 @@ pub(crate) struct ServeArgs {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// Where the admin side of a host is when nobody says.
+pub(crate) const HOST: &str = "http://127.0.0.1:9099";
+
+/// The address of a host as it was typed; an empty one is none.
+fn host(typed: &str) -> Result<String, String> {
+    match typed {
+        "" => Ok(HOST.to_owned()),
+        port if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(format!("an address is wanted, as http://127.0.0.1:{port}"))
+        }
+        _ => Ok(typed.to_owned()),
+    }
+}
+
 /// Which host to talk to, and how to print.
 #[derive(Debug, Args)]
 pub(crate) struct RemoteArgs {
     /// The admin address of the host
-    #[arg(long, env = "PICOLET_HOST", default_value = "http://127.0.0.1:9099", value_name = "URL")]
+    #[arg(long, env = "PICOLET_HOST", default_value = HOST, value_name = "URL")]
+    #[arg(value_parser = host)]
     pub(crate) host: String,
     /// The token of its admin side, where it has one
     #[arg(long, env = "PICOLET_TOKEN", hide_env_values = true, value_name = "TOKEN")]
@@ -198,12 +213,14 @@ pub(crate) struct CallArgs {
     #[arg(value_name = "NAME.METHOD")]
     pub(crate) target: String,
     /// Path parameters, in order
+    #[arg(allow_negative_numbers = true)]
     pub(crate) args: Vec<String>,
-    /// Members fill path parameters by name; the rest is the query or the JSON body
+    /// Members fill path parameters by name; the rest is the query or the JSON body.
+    /// @FILE reads it from a file, - from standard input
     #[arg(long, value_name = "JSON")]
     pub(crate) data: Option<String>,
     /// Milliseconds to wait for the answer
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: Option<u64>,
     /// What else is asked of the call: version, label, subset, environment,
     /// endpoint, key, retry, idempotent, wait; can be repeated
@@ -254,7 +271,7 @@ pub(crate) struct LogsArgs {
     /// Only lines of this trace
     #[arg(long, value_name = "ID")]
     pub(crate) trace: Option<String>,
-    /// At most so many of the lines that are there
+    /// At most so many of the lines that are there, default 200
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=10_000))]
     pub(crate) limit: Option<u64>,
     #[command(flatten)]
@@ -309,4 +326,17 @@ pub(crate) enum Language {
     Rust,
     /// JavaScript, as a plain wasi:http service
     Js,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_address_is_none_and_a_number_is_not_one() {
+        assert_eq!(host("").as_deref(), Ok(HOST));
+        assert_eq!(host("https://a.example").as_deref(), Ok("https://a.example"));
+        assert_eq!(host("127.0.0.1:1").as_deref(), Ok("127.0.0.1:1"));
+        assert!(host("9099").is_err_and(|text| text.contains("http://127.0.0.1:9099")));
+    }
 }

@@ -8,16 +8,17 @@ mod follow;
 mod place;
 mod saves;
 
-use super::args::{DevArgs, RemoteArgs, ServeArgs};
+use super::args::{DevArgs, HOST, RemoteArgs, ServeArgs};
 use super::project::{Group, Outcome, Profile, Project};
 use super::remote::block_on;
 use super::serve::{Stop, look, outcome, settings};
 use super::{Failure, complain, tell};
-use crate::app::Host;
+use crate::app::{BuildError, Host};
 use crate::keys::Keys;
 use crate::telemetry::{Announcer, start_log};
 use place::{Place, Verdict};
 use saves::Saves;
+use std::io;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -87,7 +88,7 @@ fn local(work: Work, serve: ServeArgs) -> Result<(), Failure> {
         let (told, lines) = mpsc::channel(LINES_MAX);
         let announcer = Announcer::to(move |line| pass_on(line, &told));
         let host = Host::build_saying(settings, program, announcer);
-        let host = host.await.map_err(Failure::failed)?;
+        let host = host.await.map_err(|error| not_built(&error))?;
         let (end, ended) = watch::channel(false);
         let stopping = is_true(ended.clone());
         let working = async {
@@ -101,6 +102,17 @@ fn local(work: Work, serve: ServeArgs) -> Result<(), Failure> {
         };
         let (done, report) = tokio::join!(working, host.run(stopping, late));
         done.and(outcome(&report))
+    })
+}
+
+/// Why there is no host, and what is meant, as a rule, by whoever has one already.
+fn not_built(error: &BuildError) -> Failure {
+    let is_taken = |source: &io::Error| source.kind() == io::ErrorKind::AddrInUse;
+    Failure::Failed(match error {
+        BuildError::Bind { source, .. } if is_taken(source) => {
+            format!("{error}; if a host of yours is there: `picolet dev --host {HOST}`")
+        }
+        _ => error.to_string(),
     })
 }
 

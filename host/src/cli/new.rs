@@ -9,6 +9,7 @@ use super::args::{Language, NewArgs};
 use super::{Failure, print};
 use crate::name::Name;
 use include_dir::{Dir, include_dir};
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,18 +17,21 @@ static SDK: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../guest-sdk");
 static WIT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../wit");
 const WORKSPACE: &str = include_str!("../../../Cargo.toml");
 
+/// Names of crates that a project could not have beside its own.
+const RESERVED: [&str; 3] = ["picolet", "picolet-sdk", "picolet-sdk-macros"];
 /// Parts of the SDK that a project does not need.
 const LEFT_OUT: [&str; 2] = ["tests", "target"];
 
 pub(super) fn new(args: &NewArgs) -> Result<(), Failure> {
     check_name(&args.name)?;
+    let sdk = args.sdk.as_deref().map(find_sdk).transpose()?;
     let project = PathBuf::from(&args.name);
     if project.exists() {
         let text = format!("{} is already there; choose another name", project.display());
         return Err(Failure::Failed(text));
     }
     let written = match args.lang {
-        Language::Rust => write_rust(&project, args),
+        Language::Rust => write_rust(&project, &args.name, sdk),
         Language::Js => js::write(&project, &args.name),
     };
     written
@@ -36,17 +40,31 @@ pub(super) fn new(args: &NewArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_rust(project: &Path, args: &NewArgs) -> std::io::Result<()> {
-    let sdk = match &args.sdk {
-        Some(path) => fs::canonicalize(path)?.display().to_string(),
+/// The SDK that is to be used instead of that of the binary.
+fn find_sdk(folder: &Path) -> Result<String, Failure> {
+    let wrong = |why: &dyn Display| {
+        let folder = folder.display();
+        let text = format!("--sdk {folder} is no SDK ({why}); it is a folder such as guest-sdk");
+        Failure::Failed(text)
+    };
+    let whole = fs::canonicalize(folder).map_err(|error| wrong(&error))?;
+    if !whole.join("Cargo.toml").is_file() {
+        return Err(wrong(&"it has no Cargo.toml"));
+    }
+    Ok(whole.display().to_string())
+}
+
+fn write_rust(project: &Path, name: &str, sdk: Option<String>) -> std::io::Result<()> {
+    let sdk = match sdk {
+        Some(path) => path,
         None => {
             write_sdk(&project.join("picolet-sdk"))?;
             "picolet-sdk/guest-sdk".to_owned()
         }
     };
     fs::create_dir_all(project.join("src"))?;
-    fs::write(project.join("Cargo.toml"), manifest(&args.name, &sdk))?;
-    fs::write(project.join("src/lib.rs"), source(&args.name))?;
+    fs::write(project.join("Cargo.toml"), manifest(name, &sdk))?;
+    fs::write(project.join("src/lib.rs"), source(name))?;
     fs::write(project.join(".gitignore"), "target/\n")
 }
 
@@ -55,7 +73,7 @@ fn print_next(args: &NewArgs) {
     print(&format!("made {name}/; next:"));
     print(&format!("  cd {name}"));
     if matches!(args.lang, Language::Js) {
-        print("  npm ci");
+        print("  npm install");
     }
     print("  picolet dev        # builds on each save, and serves");
     print(&format!("  curl http://127.0.0.1:8080/{name}/hello/world"));
@@ -66,9 +84,14 @@ fn check_name(name: &str) -> Result<(), Failure> {
     let usage = |text: String| Failure::Usage(vec![text]);
     Name::parse(name).map_err(|error| usage(format!("name {name:?} {error}")))?;
     let is_package = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('.');
-    if !is_package || name == "picolet" {
+    if !is_package {
         let text =
             format!("name {name:?} cannot be a package's; begin with a letter, use a-z 0-9 _ -");
+        return Err(usage(text));
+    }
+    // To the compiler they are the same.
+    if RESERVED.contains(&name.to_lowercase().replace('_', "-").as_str()) {
+        let text = format!("name {name:?} is reserved for crates of Picolet; choose another");
         return Err(usage(text));
     }
     Ok(())

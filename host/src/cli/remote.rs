@@ -1,17 +1,18 @@
 //! Commands that ask a running host over its admin side.
 
-use super::args::{CallArgs, RemoteArgs, ServiceArgs, ServicesArgs};
-use super::link::{address, advice, send};
+use super::args::{RemoteArgs, ServiceArgs, ServicesArgs};
+use super::link::{ANSWER_MAX, HEALTH_MAX, address, advice, send, send_within};
 use super::table::{Column, Listing, Paper, Tone};
-use super::{Failure, print, write_out};
+use super::{Failure, print};
 use crate::outbound;
-use bytes::Bytes;
+use crate::travel::TRACEPARENT;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use tokio::time::timeout;
 
 pub(super) fn services(args: &ServicesArgs) -> Result<(), Failure> {
     let ServicesArgs { watch, remote: args } = args;
@@ -196,7 +197,10 @@ pub(super) fn which(version: Option<&str>) -> String {
 }
 
 pub(super) fn health(args: &RemoteArgs) -> Result<(), Failure> {
-    let health = get(args, "/admin/v1/health")?;
+    let health = block_on(async {
+        let request = Request::get(address(args, "/admin/v1/health")?).body(outbound::empty());
+        parse(args, send_within(args, request, HEALTH_MAX).await?).await
+    })?;
     if args.json {
         print(&health.to_string());
     } else {
@@ -215,48 +219,6 @@ pub(super) fn health(args: &RemoteArgs) -> Result<(), Failure> {
         Some("UP") => Ok(()),
         _ => Err(Failure::Failed("the host is going down".into())),
     }
-}
-
-pub(super) fn call(args: &CallArgs) -> Result<(), Failure> {
-    let data = match &args.data {
-        None => Value::Null,
-        Some(text) => serde_json::from_str(text)
-            .map_err(|error| Failure::Usage(vec![format!("--data is not JSON: {error}")]))?,
-    };
-    let mut options: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for option in &args.options {
-        let (name, value) = option.split_once('=').ok_or_else(|| {
-            Failure::Usage(vec![format!("--option {option:?} is not of the form NAME=VALUE")])
-        })?;
-        options.entry(name).or_default().push(value.to_owned());
-    }
-    if let Some(timeout) = args.timeout {
-        options.insert("timeout-ms", vec![timeout.to_string()]);
-    }
-    let order =
-        json!({ "target": args.target, "args": args.args, "data": data, "options": options });
-    block_on(async {
-        let request = Request::post(address(&args.remote, "/admin/v1/call")?)
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(outbound::full(Bytes::from(order.to_string())));
-        let mut response = send(&args.remote, request).await?;
-        if !response.status().is_success() {
-            return Err(refusal(response).await);
-        }
-        // Chunk by chunk, so that a stream is seen while it runs.
-        let mut ends_line = true;
-        while let Some(frame) = response.body_mut().frame().await {
-            let frame = frame.map_err(|_| Failure::Failed("the answer broke off".into()))?;
-            if let Ok(chunk) = frame.into_data() {
-                ends_line = chunk.ends_with(b"\n");
-                write_out(&chunk);
-            }
-        }
-        if !ends_line {
-            write_out(b"\n");
-        }
-        Ok(())
-    })
 }
 
 /// Brings back the revision before.
@@ -314,7 +276,10 @@ async fn answer(
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(outbound::full(Bytes::from(body.to_string()))),
     };
-    let response = send(args, request).await?;
+    parse(args, send(args, request).await?).await
+}
+
+async fn parse(args: &RemoteArgs, response: Response<Incoming>) -> Result<Value, Failure> {
     if response.status() != StatusCode::OK {
         return Err(refusal(response).await);
     }
@@ -324,25 +289,43 @@ async fn answer(
 
 pub(super) async fn refusal(response: Response<Incoming>) -> Failure {
     let status = response.status();
-    let advice = advice(status);
+    // Which the host puts on what a method answers, whatever that is.
+    let is_of_method = response.headers().contains_key(&TRACEPARENT);
     let body = collect(response).await.unwrap_or_default();
     let fault: Value = serde_json::from_slice(&body).unwrap_or_default();
-    match (fault.get("error").and_then(Value::as_str), fault.get("fault").and_then(Value::as_str)) {
-        (Some(error), Some(name)) => {
-            Failure::Failed(format!("{error} ({} {name}){advice}", status.as_u16()))
+    let said = ["error", "fault"].map(|name| fault.get(name).and_then(Value::as_str));
+    Failure::Failed(match said {
+        // The admin side never says this of itself.
+        [Some(error), Some("no-route")] if !is_of_method => format!(
+            "{error}: services are served at this address; that of the admin side is another \
+             one, as a rule http://127.0.0.1:9099: name it with --host"
+        ),
+        [Some(error), Some(name)] => {
+            format!("{error} ({} {name}){}", status.as_u16(), advice(status, name))
         }
-        _ => Failure::Failed(format!("{status} {}{advice}", String::from_utf8_lossy(&body))),
+        _ if is_of_method => format!("{status} {}", String::from_utf8_lossy(&body)),
+        _ => format!("what answers there ({status}) is no Picolet host; {NAME_ONE}"),
+    })
+}
+
+/// The whole of an answer, of which something comes all the time.
+pub(super) async fn collect(mut response: Response<Incoming>) -> Result<Bytes, Failure> {
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = timeout(ANSWER_MAX, response.body_mut().frame()).await;
+        match frame.map_err(|_elapsed| Failure::Failed("the answer stopped half-way".into()))? {
+            None => return Ok(whole.freeze()),
+            Some(Ok(frame)) => whole.extend_from_slice(&frame.into_data().unwrap_or_default()),
+            Some(Err(_)) => return Err(Failure::Failed("the answer broke off".into())),
+        }
     }
 }
 
-pub(super) async fn collect(response: Response<Incoming>) -> Result<Bytes, Failure> {
-    let body = response.into_body().collect().await;
-    body.map(http_body_util::Collected::to_bytes)
-        .map_err(|_| Failure::Failed("the answer broke off".into()))
-}
+const NAME_ONE: &str =
+    "name the admin address of one with --host or PICOLET_HOST, such as http://127.0.0.1:9099";
 
 pub(super) fn not_a_host(args: &RemoteArgs) -> Failure {
-    Failure::Failed(format!("what answers at {} is not a Picolet host", args.host))
+    Failure::Failed(format!("what answers at {} is no Picolet host; {NAME_ONE}", args.host))
 }
 
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

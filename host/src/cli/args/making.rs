@@ -16,6 +16,7 @@ pub(crate) struct BuildArgs {
 pub(crate) struct DevArgs {
     /// Deploy to a host that runs, by its admin address
     #[arg(long, value_name = "URL", conflicts_with_all = ["dir", "listen", "admin"])]
+    #[arg(value_parser = super::host)]
     pub(crate) host: Option<String>,
     /// The token of its admin side, where it has one
     #[arg(long, env = "PICOLET_TOKEN", hide_env_values = true, value_name = "TOKEN")]
@@ -34,6 +35,9 @@ pub(crate) struct DevArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Keys: q ends it, / filters, s and S sort, r reverses, Enter shows one service."
+)]
 pub(crate) struct TopArgs {
     /// Print the table once and end, as is done without a terminal
     #[arg(long)]

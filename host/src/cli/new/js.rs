@@ -74,7 +74,7 @@ fn readme(name: &str) -> String {
 A service in JavaScript, for a Picolet host.
 
 ```sh
-npm ci           # once: the component tools
+npm install      # once: the component tools
 picolet dev      # builds on each save, and serves
 curl http://127.0.0.1:8080/{name}/hello/world
 ```
