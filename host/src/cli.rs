@@ -17,6 +17,7 @@ mod project;
 mod records;
 mod remote;
 mod serve;
+mod services;
 mod shell;
 mod supervisor;
 mod table;
@@ -54,9 +55,9 @@ pub fn run() -> ExitCode {
         Command::Build(args) => build::build(&args),
         Command::Dev(args) => dev::dev(args),
         Command::Inspect(inspect) => inspect::inspect(&inspect),
-        Command::Services(command) => remote::services(&command),
+        Command::Services(command) => services::services(&command),
         Command::Top(command) => top::top(&command),
-        Command::Service(command) => remote::service(&command),
+        Command::Service(command) => services::service(&command),
         Command::Rollback(command) => remote::rollback(&command),
         Command::Deploy(command) => deploy::deploy(&command),
         Command::Remove(command) => deploy::remove(&command),

@@ -102,6 +102,33 @@ async fn no_table_is_wider_than_a_narrow_terminal() {
 }
 
 #[tokio::test]
+async fn traces_fit_the_terminal_and_their_ids_are_never_broken() {
+    const ID: &str = "0af7651916cd43dd8448eb211c80319c";
+    let host = Host::of(&["calc"]).await;
+    let headers = [("traceparent", &*format!("00-{ID}-b7ad6b7169203331-01"))];
+    json(&host.send("GET", "/api/add/40/2", &headers, "").await, 200);
+    let path = format!("/admin/v1/traces/{ID}");
+    let kept = async || (host.admin("GET", &path, "").await.status == 200).then_some(());
+    until("the trace", kept).await;
+    for width in [20, 40, 80, 100] {
+        let mut list = Terminal::start(width, 20, &typed(&host, "traces"));
+        assert!(list.ended().await.success());
+        // What only the terminal has broken is one line here, and for who copies it.
+        assert!(list.contents().contains(ID), "{}", list.contents());
+        let mut tree = Terminal::start(width, 20, &typed(&host, &format!("traces {ID}")));
+        assert!(tree.ended().await.success());
+        let shown = tree.contents();
+        let mut lines = shown.lines();
+        assert_eq!(lines.next(), Some(&*format!("trace {ID}")), "{shown}");
+        assert!(shown.contains("calc"), "{shown}");
+        for line in lines {
+            assert!(line.chars().count() <= usize::from(width), "{line:?} is too wide in\n{shown}");
+        }
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn colours_are_for_terminals_that_want_them() {
     let host = Host::of(&["calc"]).await;
     let line = typed(&host, "services");

@@ -336,7 +336,8 @@ async fn the_command_line_deploys_restarts_and_removes() {
     prints(&done, 0, &["\"swapped\""]);
     fs::write(&module, "no module").unwrap();
     let refused = on(&host, &["deploy", &file]).await;
-    prints(&refused, 1, &["refused calc: file is not WebAssembly", "picolet inspect"]);
+    let words = ["refused calc: file is not WebAssembly", "folder, and calc 1.0.0 is served on"];
+    prints(&refused, 1, &words);
     answers(&host.get(SUM).await, 200, BUILDS[1]);
     let missing = on(&host, &["deploy", "/nowhere/calc.wasm"]).await;
     prints(&missing, 1, &["/nowhere/calc.wasm cannot be read"]);

@@ -11,6 +11,7 @@
     reason = "a test that cannot go on says so and ends"
 )]
 
+mod access_log;
 mod admin_token;
 mod bad_files;
 mod bad_http;
@@ -26,6 +27,7 @@ mod cli;
 mod cli_dev;
 mod cli_hosts;
 mod cli_js;
+mod cli_services;
 mod cli_terminal;
 mod conflicts;
 mod connections;

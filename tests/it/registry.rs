@@ -224,7 +224,7 @@ async fn a_program_that_is_not_well_is_down_for_a_reason() {
     assert_eq!(listed[0]["reason"], "/elsewhere answered 404", "{listed:?}");
     let url = format!("http://{}", host.admin);
     let shown = run(picolet().args(["service", "ext", "--host", &url])).await;
-    assert!(shown.stdout.contains("DOWN: /elsewhere answered 404"), "{shown:?}");
+    assert!(shown.stdout.contains(" down (/elsewhere answered 404)"), "{shown:?}");
     host.stop().await;
 }
 

@@ -117,6 +117,36 @@ async fn a_rollback_that_cannot_be_says_why() {
     host.stop().await;
 }
 
+#[tokio::test]
+async fn what_was_rolled_back_is_not_served_because_it_is_deployed_again() {
+    let host = replaced(Folder::of(&["calc"])).await;
+    assert_eq!(json(&roll_back(&host).await, 200)["to"]["version"], "1.0.0");
+    let module = host.folder.beside("calc.wasm");
+    std::fs::write(&module, versioned("calc2", "2.0.0")).unwrap();
+    let file = module.display().to_string();
+    for flags in [&[][..], &["--json"]] {
+        let again = on(&host, &[&["deploy", &file], flags].concat()).await;
+        assert_eq!(again.code, Some(1), "{again:?}");
+        let words = [") is not served: rolled back from 2.0.0 (sha256:", "calc 1.0.0 is served"];
+        for word in words.iter().chain(&["change the module or its manifest"]) {
+            assert!(again.stderr.contains(word), "{word:?} is missing in {again:?}");
+        }
+        assert_eq!(again.stdout.contains("\"unchanged\""), !flags.is_empty(), "{again:?}");
+    }
+    answers(&host.get(SUM).await, 200, BUILDS[0]);
+    let shown = pinned(&host).await;
+    assert!(shown[0].ends_with("until other content is deployed, be it a comment in its manifest"));
+
+    // What both say does it.
+    std::fs::write(host.folder.beside("calc.toml"), "# once more").unwrap();
+    let done = on(&host, &["deploy", &file]).await;
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stdout.starts_with("swapped calc 2.0.0 "), "{done:?}");
+    answers(&host.get(SUM).await, 200, BUILDS[1]);
+    assert_eq!(pinned(&host).await, [""; 0]);
+    host.stop().await;
+}
+
 /// Files below a folder whose name ends so.
 fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
     let listing = std::fs::read_dir(folder).into_iter().flatten().flatten();

@@ -2,7 +2,7 @@
 
 use super::args::{DeployArgs, RemoteArgs, RemoveArgs, ServiceArgs};
 use super::link::{address, send};
-use super::remote::{ask, block_on, collect, get, not_a_host, refusal, text, which};
+use super::remote::{array, ask, block_on, collect, get, not_a_host, refusal, text, which};
 use super::{Failure, print};
 use crate::outbound::{self, OutBody};
 use crate::path::encode;
@@ -39,7 +39,11 @@ pub(super) fn deploy(args: &DeployArgs) -> Result<(), Failure> {
         print(&verdict.to_string());
     }
     if status == StatusCode::UNPROCESSABLE_ENTITY {
-        return Err(refused(args, &verdict));
+        let live = served(&args.remote, &text(&verdict, "/module"));
+        return Err(Failure::Failed(refused(&verdict, live.as_deref())));
+    }
+    if let Some(held_back) = held_back(&verdict) {
+        return Err(Failure::Failed(held_back));
     }
     if !args.remote.json {
         print(&line(&verdict));
@@ -130,39 +134,68 @@ fn bar(bytes: u64) -> ProgressBar {
 /// A verdict for people.
 fn line(verdict: &Value) -> String {
     let get = |name: &str| text(verdict, &format!("/{name}"));
-    let digest = get("digest");
-    let short = digest.get(..15).unwrap_or(&digest);
-    let judged = get("verdict");
+    let (judged, digest) = (get("verdict"), digest(verdict));
     match judged.as_str() {
-        "serving" | "swapped" => {
-            let line = format!(
-                "{judged} {} {} ({short}…) at {} in {} ms",
-                get("service"),
-                get("version"),
-                get("root"),
-                get("ms")
-            );
-            with_reason(line, &get("reason"))
-        }
-        "unchanged" => {
-            let line = format!("unchanged {} {} ({short}…)", get("service"), get("version"));
-            with_reason(line, &get("reason"))
-        }
-        _ => format!("{judged} {} ({short}…); see `picolet services`", get("module")),
+        "serving" | "swapped" => format!(
+            "{judged} {} {} ({digest}) at {} in {} ms",
+            get("service"),
+            get("version"),
+            get("root"),
+            get("ms")
+        ),
+        "unchanged" => format!("unchanged {} {} ({digest})", get("service"), get("version")),
+        _ => format!("{judged} {} ({digest}); see `picolet services`", get("module")),
     }
 }
 
-fn with_reason(line: String, reason: &str) -> String {
-    if reason.is_empty() { line } else { format!("{line}; {reason}") }
+/// As much of it as tells it from others.
+fn digest(verdict: &Value) -> String {
+    let digest = text(verdict, "/digest");
+    format!("{}…", digest.get(..15).unwrap_or(&digest))
 }
 
-fn refused(args: &DeployArgs, verdict: &Value) -> Failure {
-    let (module, reason) = (text(verdict, "/module"), text(verdict, "/reason"));
-    let file = args.file.display();
-    Failure::Failed(format!(
-        "refused {module}: {reason}; what was served is served on. \
-         Look at it with `picolet inspect {file}`, and deploy it again"
+/// What to say where the host holds on to another revision than what was sent,
+/// as after a rollback: only then has a file that is not refused a reason.
+fn held_back(verdict: &Value) -> Option<String> {
+    let get = |name: &str| text(verdict, &format!("/{name}"));
+    let reason = Some(get("reason")).filter(|reason| !reason.is_empty())?;
+    let (module, service, version) = (get("module"), get("service"), get("version"));
+    Some(format!(
+        "{module} ({}) is not served: {reason}; {service} {version} is served instead, until there \
+         is other content. To have it served, change the module or its manifest, where a comment \
+         is enough, and deploy it again",
+        digest(verdict)
     ))
+}
+
+/// What is live of a module. A host that does not say is no second reason to fail.
+fn served(remote: &RemoteArgs, module: &str) -> Option<String> {
+    let listing = get(remote, "/admin/v1/services").ok()?;
+    let file = format!("{module}.wasm");
+    let mut live = array(&listing, "/services").iter();
+    let live = live.find(|service| text(service, "/module") == file)?;
+    Some(format!("{} {}", text(live, "/name"), text(live, "/version")))
+}
+
+/// What to say of a refusal: the reason, what is served of the module, and where
+/// the file is.
+fn refused(verdict: &Value, live: Option<&str>) -> String {
+    let (module, reason) = (text(verdict, "/module"), text(verdict, "/reason"));
+    // What the host sees to be wrong before it is in its place has no digest.
+    let is_in_place = !text(verdict, "/digest").is_empty();
+    let then = match (is_in_place, live) {
+        (true, Some(live)) => format!(
+            "{live} is served on, as before. The new file stays in the folder of the host: mend \
+             it and deploy it again; `picolet remove {module}` takes out both"
+        ),
+        (true, None) => format!(
+            "nothing of it is served. The file stays in the folder of the host: mend it and \
+             deploy it again, or take it out with `picolet remove {module}`"
+        ),
+        (false, Some(live)) => format!("it is not put into the folder, and {live} is served on"),
+        (false, None) => "it is not put into the folder, and nothing of it is served".to_owned(),
+    };
+    format!("refused {module}: {reason}; {then}")
 }
 
 pub(super) fn remove(args: &RemoveArgs) -> Result<(), Failure> {
@@ -209,9 +242,37 @@ mod tests {
         });
         let swapped = "swapped calc 1.0.1 (sha256:3fffec75…) at /api in 38 ms";
         assert_eq!(line(&verdict), swapped);
-        verdict["reason"] = "rolled back".into();
-        assert_eq!(line(&verdict), format!("{swapped}; rolled back"));
         verdict["verdict"] = "loading".into();
         assert_eq!(line(&verdict), "loading calc (sha256:3fffec75…); see `picolet services`");
+    }
+    #[test]
+    fn what_is_held_back_is_no_success() {
+        let mut verdict = json!({
+            "module": "calc", "digest": "sha256:3fffec75aa", "verdict": "unchanged",
+            "service": "adder", "version": "1.0.1", "root": "/api", "ms": 38,
+        });
+        assert_eq!(held_back(&verdict), None);
+        verdict["reason"] = "rolled back from 2.0.0 (sha256:3fffec75…)".into();
+        let told = held_back(&verdict).unwrap();
+        let begins = "calc (sha256:3fffec75…) is not served: rolled back from 2.0.0 \
+                      (sha256:3fffec75…); adder 1.0.1 is served instead";
+        assert!(told.starts_with(begins), "{told}");
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_served_and_where_the_file_is() {
+        let early = json!({ "module": "calc", "verdict": "refused", "reason": "no" });
+        let mut late = early.clone();
+        late["digest"] = "sha256:3fffec75aa".into();
+        for (verdict, live, words) in [
+            (&early, None, ["not put into the folder", "nothing of it is served"]),
+            (&early, Some("adder 1.0.0"), ["not put into the folder", "adder 1.0.0 is served on"]),
+            (&late, None, ["nothing of it is served", "take it out with `picolet remove calc`"]),
+            (&late, Some("adder 1.0.0"), ["adder 1.0.0 is served on", "takes out both"]),
+        ] {
+            let told = refused(verdict, live);
+            assert!(told.starts_with("refused calc: no; "), "{told}");
+            assert!(words.iter().all(|word| told.contains(word)), "{told}");
+        }
     }
 }

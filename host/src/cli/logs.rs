@@ -3,6 +3,7 @@
 use super::args::{LogsArgs, RemoteArgs};
 use super::link::{address, send};
 use super::remote::{block_on, fetch, lines, not_a_host, refusal, text};
+use super::services::nothing_kept;
 use super::{Failure, complain, is_coloured, print};
 use crate::outbound;
 use crate::telemetry::printable;
@@ -37,10 +38,19 @@ pub(super) fn logs(args: &LogsArgs) -> Result<(), Failure> {
 async fn show(args: &LogsArgs, form: Form) -> Result<(), Failure> {
     let body = fetch(&args.remote, &path(args)).await?;
     let lines = body.get("lines").and_then(Value::as_array);
-    for line in lines.ok_or_else(|| not_a_host(&args.remote))? {
+    let lines = lines.ok_or_else(|| not_a_host(&args.remote))?;
+    for line in lines {
         print(&render(line, form));
     }
-    Ok(())
+    // By an empty name the host itself is meant.
+    match args.service.as_deref() {
+        Some(name) if lines.is_empty() && !name.is_empty() && args.limit != Some(0) => {
+            let is_narrowed = args.level.is_some() || args.trace.is_some();
+            let what = if is_narrowed { "no such line" } else { "nothing" };
+            nothing_kept(&args.remote, name, what).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints lines until it is interrupted. A host that goes away is waited for.

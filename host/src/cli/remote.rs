@@ -1,8 +1,7 @@
 //! Commands that ask a running host over its admin side.
 
-use super::args::{RemoteArgs, ServiceArgs, ServicesArgs};
+use super::args::{RemoteArgs, ServiceArgs};
 use super::link::{ANSWER_MAX, HEALTH_MAX, address, advice, send, send_within};
-use super::table::{Column, Listing, Paper, Tone};
 use super::{Failure, print};
 use crate::outbound;
 use crate::travel::TRACEPARENT;
@@ -11,106 +10,8 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::timeout;
-
-pub(super) fn services(args: &ServicesArgs) -> Result<(), Failure> {
-    let ServicesArgs { watch, remote: args } = args;
-    if *watch {
-        return watch_endpoints(args);
-    }
-    let listing = get(args, "/admin/v1/services")?;
-    if args.json {
-        print(&listing.to_string());
-        return Ok(());
-    }
-    let mut table = Listing::new(&SERVICES);
-    for service in array(&listing, "/services") {
-        let plain = |pointer: &str| (text(service, pointer), Tone::Plain);
-        table.add([
-            plain("/name"),
-            plain("/version"),
-            state(service),
-            (root(service), Tone::Plain),
-            plain("/calls"),
-            plain("/faults"),
-            plain("/module"),
-        ]);
-    }
-    for record in listing.pointer("/external").and_then(Value::as_object).into_iter().flatten() {
-        for record in record.1.as_array().into_iter().flatten() {
-            let at = format!("{}{}", text(record, "/domain"), text(record, "/root"));
-            let status = text(record, "/status").to_lowercase();
-            let tone = if status == "up" { Tone::Good } else { Tone::Bad };
-            let plain = |text: String| (text, Tone::Plain);
-            table.add([
-                plain(text(record, "/name")),
-                plain(text(record, "/metadata/version")),
-                (status, tone),
-                plain(at),
-            ]);
-        }
-    }
-    print(&table.render(Paper::stdout()));
-    for service in array(&listing, "/services") {
-        if service.get("withdrawn").is_some() {
-            let (name, version) = (text(service, "/name"), text(service, "/version"));
-            print(&format!("withdrawn {name} {version}: {}", text(service, "/withdrawn")));
-        }
-    }
-    for module in array(&listing, "/pinned") {
-        print(&format!("pinned {}: {}", text(module, "/file"), text(module, "/pinned")));
-    }
-    for module in array(&listing, "/refused") {
-        print(&format!("refused {}: {}", text(module, "/file"), text(module, "/refusal")));
-    }
-    Ok(())
-}
-
-/// What is shown of services, and what goes first where there is no room.
-const SERVICES: [Column; 7] = [
-    Column::text("service", 0),
-    Column::text("version", 2),
-    Column::text("state", 0),
-    Column::text("at", 1),
-    Column::number("calls", 3),
-    Column::number("faults", 4),
-    Column::text("module", 5),
-];
-
-/// What a version does for callers who ask for none.
-pub(super) fn state(service: &Value) -> (String, Tone) {
-    let is_warm = service.get("traffic") == Some(&json!(0));
-    let (state, tone) = match service.get("withdrawn") {
-        Some(_) => ("withdrawn", Tone::Bad),
-        None if is_warm => ("warm", Tone::Doubtful),
-        None => ("serving", Tone::Good),
-    };
-    (state.to_owned(), tone)
-}
-
-/// Prints a line for every endpoint, and then for every change, until the host
-/// or the reader goes.
-fn watch_endpoints(args: &RemoteArgs) -> Result<(), Failure> {
-    block_on(async {
-        let request =
-            Request::get(address(args, "/admin/v1/endpoints?watch")?).body(outbound::empty());
-        let response = send(args, request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(refusal(response).await);
-        }
-        let mut unread = Ok(());
-        lines(response, |line| {
-            match serde_json::from_str(line) {
-                Ok(event) => watch_line(&event, args.json).iter().for_each(|line| print(line)),
-                Err(_) => unread = Err(not_a_host(args)),
-            }
-            unread.is_ok()
-        })
-        .await?;
-        unread
-    })
-}
 
 /// Calls with each line of an answer that goes on, for as long as that wants more.
 pub(super) async fn lines(
@@ -127,66 +28,6 @@ pub(super) async fn lines(
                 return Ok(());
             }
         }
-    }
-    Ok(())
-}
-
-/// One event for people, or as it came.
-fn watch_line(event: &Value, as_json: bool) -> Option<String> {
-    if as_json {
-        return Some(event.to_string());
-    }
-    let endpoint = event.get("endpoint")?;
-    let get = |name: &str| text(endpoint, &format!("/{name}"));
-    let (at, kind) = (format!("{}{}", get("domain"), get("root")), text(event, "/event"));
-    let rests = match endpoint.get("rests_ms").and_then(Value::as_u64) {
-        Some(ms) => format!(" for {ms} ms"),
-        None => String::new(),
-    };
-    let (service, version, state) = (get("service"), get("version"), get("state"));
-    Some(format!("{kind} {service} {version} {state}{rests} {} at {at}", get("registration")))
-}
-
-pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {
-    let name = crate::path::encode(&args.name);
-    let path = format!("/admin/v1/services/{name}{}", which(args.version.as_deref()));
-    let detail = get(&args.remote, &path)?;
-    if args.remote.json {
-        print(&detail.to_string());
-        return Ok(());
-    }
-    if let Some(records) = detail.get("records").and_then(Value::as_array) {
-        for record in records {
-            let (domain, root) = (text(record, "/domain"), text(record, "/root"));
-            let why = match text(record, "/reason") {
-                reason if reason.is_empty() => reason,
-                reason => format!(": {reason}"),
-            };
-            print(&format!("{} {domain}{root} {}{why}", args.name, text(record, "/status")));
-        }
-        return Ok(());
-    }
-    let (name, version) = (text(&detail, "/name"), text(&detail, "/version"));
-    print(&format!("{name} {version} at {} from {}", root(&detail), text(&detail, "/module")));
-    let description = text(&detail, "/description");
-    if !description.is_empty() {
-        print(&description);
-    }
-    let columns = [Column::text("method", 0), Column::text("verb", 0), Column::text("path", 0)];
-    let mut table = Listing::new(&columns);
-    for method in array(&detail, "/routes") {
-        let path = format!("{}{}", text(&detail, "/root"), text(method, "/pattern"));
-        table.add_plain([text(method, "/name"), text(method, "/type"), path]);
-    }
-    print(&table.render(Paper::stdout()));
-    for figure in
-        ["traffic", "calls", "faults", "running", "waiting", "idle_instances", "isolation"]
-    {
-        print(&format!("{figure}: {}", text(&detail, &format!("/{figure}"))));
-    }
-    print("limits:");
-    for (name, value) in detail.get("limits").and_then(Value::as_object).into_iter().flatten() {
-        print(&format!("  {name}: {value}"));
     }
     Ok(())
 }

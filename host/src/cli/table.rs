@@ -1,11 +1,13 @@
 //! Tables on a terminal, and where there is none.
 //!
 //! A table that is wider than its terminal loses its least important columns
-//! before anything is broken over lines. Where there is no terminal, a row is a
-//! line.
+//! before anything is broken over lines. Ids never are: whoever copies one wants
+//! it whole. Where there is no terminal, a row is a line.
 
 use super::is_coloured;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
+};
 use std::io::IsTerminal;
 
 /// A column: its title, and what it is for whoever has little room.
@@ -22,6 +24,8 @@ pub(super) struct Column {
 pub(super) enum Holds {
     Text,
     Numbers,
+    /// What is copied, and never broken.
+    Ids,
 }
 
 impl Column {
@@ -31,6 +35,10 @@ impl Column {
 
     pub(super) const fn number(title: &'static str, dispensable: u8) -> Self {
         Self { title, dispensable, holds: Holds::Numbers }
+    }
+
+    pub(super) const fn id(title: &'static str, dispensable: u8) -> Self {
+        Self { title, dispensable, holds: Holds::Ids }
     }
 }
 
@@ -111,8 +119,12 @@ impl Listing {
         }
         for (column, (told, _)) in table.column_iter_mut().zip(columns()) {
             column.set_padding((0, GAP));
-            if told.holds == Holds::Numbers {
-                column.set_cell_alignment(CellAlignment::Right);
+            match told.holds {
+                Holds::Text => (),
+                Holds::Numbers => column.set_cell_alignment(CellAlignment::Right),
+                Holds::Ids => {
+                    column.set_constraint(ColumnConstraint::ContentWidth);
+                }
             }
         }
         let lines = table.lines().map(|line| line.trim_end().to_owned());
@@ -145,8 +157,11 @@ impl Listing {
         for row in &self.rows {
             table.add_row(row.iter().map(|(text, _)| text.as_str()));
         }
-        let widths = table.column_max_content_widths();
-        widths.iter().map(|width| (*width).min(CELL_WIDTH_MAX) + GAP).collect()
+        let needed = |(column, width): (&Column, u16)| match column.holds {
+            Holds::Ids => width + GAP,
+            Holds::Text | Holds::Numbers => width.min(CELL_WIDTH_MAX) + GAP,
+        };
+        self.columns.iter().zip(table.column_max_content_widths()).map(needed).collect()
     }
 }
 
@@ -203,6 +218,28 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 20), "{text}");
         assert!(text.contains("serv"), "{text}");
         assert!(!text.contains("1.0.0"), "{text}");
+    }
+
+    #[test]
+    fn ids_are_whole_however_narrow_it_is() {
+        let id = "0af7651916cd43dd8448eb211c80319c";
+        let mut listing = Listing::new(&[
+            Column::id("trace", 0),
+            Column::text("began with", 2),
+            Column::number("took", 1),
+        ]);
+        listing.add_plain([id, "calc.add1", "12.34 ms"].map(str::to_owned));
+        for (width, words, missing) in [
+            (20, &[id][..], &["calc.add1", "12.34 ms"][..]),
+            (33, &[id], &["calc.add1", "12.34 ms"]),
+            (46, &[id, "12.34 ms"], &["calc.add1"]),
+            (60, &[id, "12.34 ms", "calc.add1"], &[]),
+        ] {
+            let text = listing.render(Paper { width: Some(width), is_coloured: false });
+            assert_eq!(text.lines().count(), 2, "{text}");
+            assert!(words.iter().all(|word| text.contains(word)), "{text}");
+            assert!(!missing.iter().any(|word| text.contains(word)), "{text}");
+        }
     }
 
     #[test]

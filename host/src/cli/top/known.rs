@@ -1,6 +1,7 @@
 //! What is known of a host's services, and which of it is looked at.
 
-use super::super::remote::{array, root, state, text};
+use super::super::remote::{array, root, text};
+use super::super::services::state;
 use super::super::table::Tone;
 use serde_json::Value;
 use std::cmp::Ordering;
