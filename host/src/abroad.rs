@@ -9,15 +9,14 @@ mod body;
 mod connector;
 mod headers;
 mod tally;
-mod tls;
 
 pub(crate) use body::{ForeignBody, OutBody, begun, out_body};
 pub(crate) use tally::Outcome;
-pub(crate) use tls::{RootsError, config as tls_config};
 
 use crate::fault::{Fault, chain};
 use crate::origin::Origin;
 use crate::reach::Reach;
+use crate::tls::{self, RootsError};
 use body::OwnBody;
 use connector::{ConnectError, Connector, Guard, Resolve, System};
 use http::header::{HOST, HeaderValue};

@@ -16,12 +16,14 @@ use crate::crew::{Crew, Report};
 use crate::engine::{Cache, Compiler, Engine};
 use crate::http::{Front, bind};
 use crate::loader::{Loader, Past};
-use crate::otlp::Exporter;
+use crate::otlp::{Collector, Exporter};
 use crate::outbound::Outbound;
 use crate::settings::Settings;
 use crate::sockets::Sockets;
 use crate::telemetry::Announcer;
+use crate::tls::{self, RootsError};
 use crate::traces::Traces;
+use http::HeaderName;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -86,6 +88,8 @@ pub enum BuildError {
     Engine(String),
     #[error("outbound.roots: {reason}")]
     Roots { reason: String },
+    #[error("telemetry.otlp_headers.{header}: {reason}")]
+    Collector { header: HeaderName, reason: String },
     #[error("threads that serve cannot be started: {0}")]
     Threads(#[source] io::Error),
 }
@@ -114,7 +118,7 @@ impl Host {
         let bus: Arc<dyn Bus> = Arc::new(LocalBus::default());
         let sockets = Sockets::new(settings.limits.websockets_max);
         let outbound = Outbound::default();
-        let (traces, exporter) = open_traces(&settings, &outbound);
+        let (traces, exporter) = open_traces(&settings)?;
         let ready = Ready {
             announcer,
             engine,
@@ -169,6 +173,12 @@ impl Host {
     }
 }
 
+impl From<RootsError> for BuildError {
+    fn from(error: RootsError) -> Self {
+        Self::Roots { reason: error.to_string() }
+    }
+}
+
 /// What compiles, and what is kept of it on disk.
 fn open_engine(
     settings: &Settings,
@@ -200,18 +210,25 @@ fn open_buckets(settings: &Settings) -> Result<Buckets, BuildError> {
 /// The way out of guests. It does not lead to the admin side.
 fn open_abroad(settings: &Settings, admin: &TcpListener) -> Result<Abroad, BuildError> {
     let closed = [admin.local_addr().unwrap_or(settings.admin)];
-    Abroad::new(&closed, settings.outbound_roots.as_deref())
-        .map_err(|error| BuildError::Roots { reason: error.to_string() })
+    Ok(Abroad::new(&closed, settings.outbound_roots.as_deref())?)
 }
 
 /// Where traces are kept, and who sends them where they are wanted.
-fn open_traces(settings: &Settings, outbound: &Outbound) -> (Traces, Option<Exporter>) {
+fn open_traces(settings: &Settings) -> Result<(Traces, Option<Exporter>), BuildError> {
     let (traces, segments) = Traces::new(&settings.traces);
-    let exporter = segments.zip(settings.traces.otlp.clone()).map(|(segments, to)| {
-        let (node, outbound) = (settings.node.clone(), outbound.clone());
-        Exporter { to, node, traces: traces.clone(), outbound, segments }
-    });
-    (traces, exporter)
+    let Some((segments, to)) = segments.zip(settings.traces.otlp.clone()) else {
+        return Ok((traces, None));
+    };
+    let tls = tls::config(settings.outbound_roots.as_deref())?;
+    let mut collector = Collector::new(to, tls);
+    for (header, source) in &settings.traces.otlp_headers {
+        let value = source.read(&settings.folder, &settings.environment);
+        value
+            .and_then(|value| collector.add_secret(header.clone(), &value))
+            .map_err(|reason| BuildError::Collector { header: header.clone(), reason })?;
+    }
+    let exporter = Exporter::new(collector, settings.node.clone(), traces.clone(), segments);
+    Ok((traces, Some(exporter)))
 }
 
 /// Threads that serve, as many as the host may use unless it is told.

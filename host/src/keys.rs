@@ -42,7 +42,7 @@ impl Keys {
         match text.parse::<toml::Table>() {
             Ok(table) => self.add_table("", table, source),
             Err(error) => {
-                let text = error.to_string().trim().replace('\n', " ");
+                let text = format!("{}{}", place(text, &error), error.message());
                 self.complain("", source, text);
             }
         }
@@ -206,6 +206,16 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("got {text:?}, want an address such as 127.0.0.1:8080"))
 }
 
+/// Where in a text it is no TOML.
+fn place(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    before.map_or_else(String::new, |before| {
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        format!("line {line}, column {column}: ")
+    })
+}
+
 fn text(value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -266,9 +276,18 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_toml_is_one_complaint() {
-        let mut keys = Keys::default();
-        keys.add_toml("a = ", "f");
-        assert_eq!(keys.finish().len(), 1);
+    fn a_text_that_is_no_toml_is_one_complaint_with_its_place() {
+        for (text, place) in [
+            ("a = ", "f: line 1, column 5: "),
+            ("b = 1\nä = x\n", "f: line 2, column 1: "),
+            ("b = 1\n\na = 1 2\n", "f: line 3, column 7: "),
+            ("b = 1\nb = 2", "f: line 2, column 1: duplicate key"),
+        ] {
+            let mut keys = Keys::default();
+            keys.add_toml(text, "f");
+            let complaints: Vec<String> = keys.finish().iter().map(ToString::to_string).collect();
+            assert!(complaints.len() == 1 && complaints[0].starts_with(place), "{complaints:?}");
+            assert!(!complaints[0].contains('\n'), "{complaints:?}");
+        }
     }
 }

@@ -69,6 +69,7 @@ mod subscriptions;
 mod telemetry;
 mod throttle;
 mod timing;
+mod tls;
 mod traces;
 mod traffic;
 mod travel;

@@ -43,7 +43,7 @@ pub(crate) enum Refusal {
     ReservedName,
     #[error("is {0}, not a regular file")]
     NotAFile(&'static str),
-    #[error("symbolic link leads out of the folder")]
+    #[error("symbolic link leads out of the folder; `links_out = true` in the settings allows it")]
     LinkOut,
     #[error("symbolic link leads nowhere")]
     LinkNowhere,

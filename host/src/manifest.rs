@@ -144,7 +144,7 @@ impl Manifest {
                 .unwrap_or_default(),
             files: keys.list("grants.files", FileGrant::parse).unwrap_or_default(),
             config: keys.texts_below("config"),
-            secrets: SecretSource::read_all(&mut keys),
+            secrets: SecretSource::take_all(&mut keys, "secrets"),
             namespace: keys.take("namespace", name),
             expose: keys.list("expose", |text| Ok(text.to_owned())).unwrap_or_default(),
             isolation: keys.take("isolation", isolation).unwrap_or(usual.isolation),

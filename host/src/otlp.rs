@@ -6,12 +6,16 @@
 mod encode;
 
 use crate::crew::StopSignal;
-use crate::outbound::{self, Outbound, Protocol};
+use crate::fault::chain;
+use crate::secret::without_line_break;
+use crate::tls;
 use crate::traces::{Segment, Traces};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Limited};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy;
+use rustls::ClientConfig;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -20,12 +24,18 @@ use tracing::{debug, warn};
 
 /// Sends what of traces is to be sent.
 pub(crate) struct Exporter {
-    pub(crate) to: Uri,
+    collector: Collector,
     /// The name of this host.
-    pub(crate) node: String,
-    pub(crate) traces: Traces,
-    pub(crate) outbound: Outbound,
-    pub(crate) segments: mpsc::Receiver<Segment>,
+    node: String,
+    traces: Traces,
+    segments: mpsc::Receiver<Segment>,
+}
+
+/// Who is sent spans, and how.
+pub(crate) struct Collector {
+    to: Uri,
+    headers: HeaderMap,
+    client: tls::Client<Full<Bytes>>,
 }
 
 /// How a try went.
@@ -40,6 +50,8 @@ enum Sent {
 const BATCH_MAX: usize = 512;
 /// Time in which more may come to be sent along.
 const GATHER: Duration = Duration::from_millis(500);
+/// Time for a connection.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// Time for one try.
 const TRY_MAX: Duration = Duration::from_secs(5);
 const TRIES_MAX: u32 = 4;
@@ -73,7 +85,59 @@ async fn gather<T>(line: &mut mpsc::Receiver<T>, batch: &mut Vec<T>) {
     let _ = timeout(GATHER, others).await;
 }
 
+impl Collector {
+    pub(crate) fn new(to: Uri, tls: ClientConfig) -> Self {
+        let protobuf = HeaderValue::from_static("application/x-protobuf");
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, protobuf)]);
+        Self { to, headers, client: tls::client(tls, CONNECT_MAX) }
+    }
+
+    /// Whatever it is sent has this header, too, which nobody else is shown.
+    pub(crate) fn add_secret(&mut self, name: HeaderName, value: &str) -> Result<(), String> {
+        let value = HeaderValue::from_str(without_line_break(value));
+        let mut value = value.map_err(|_| "has a character that no header takes".to_owned())?;
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        Ok(())
+    }
+
+    /// Sends it a body, once.
+    async fn attempt(&self, body: Bytes) -> Sent {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.to.clone();
+        *request.headers_mut() = self.headers.clone();
+        let answered = timeout(TRY_MAX, async {
+            let response = self.client.request(request).await?;
+            let status = response.status();
+            let _ = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+            Ok::<_, legacy::Error>(status)
+        });
+        match answered.await {
+            Err(_elapsed) => Sent::Later("it gave no answer in time".to_owned()),
+            Ok(Err(error)) => Sent::Later(chain(&error)),
+            Ok(Ok(status)) if status.is_success() => Sent::Taken,
+            Ok(Ok(
+                status @ (StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT),
+            )) => Sent::Later(format!("it answered {status}")),
+            Ok(Ok(status)) => Sent::Refused(format!("it answered {status}")),
+        }
+    }
+}
+
 impl Exporter {
+    pub(crate) fn new(
+        collector: Collector,
+        node: String,
+        traces: Traces,
+        segments: mpsc::Receiver<Segment>,
+    ) -> Self {
+        Self { collector, node, traces, segments }
+    }
+
     /// Sends until the host stops, and then what is left.
     pub(crate) async fn run(mut self, mut stop: StopSignal) {
         let (unsent, until) = loop {
@@ -107,10 +171,10 @@ impl Exporter {
         let (mut backoff, mut tries) = (BACKOFF, 0);
         let refusal = loop {
             tries += 1;
-            match self.attempt(body.clone()).await {
+            match self.collector.attempt(body.clone()).await {
                 Sent::Taken => return self.traces.note_sending(spans, 0),
                 Sent::Later(reason) if tries < TRIES_MAX => {
-                    debug!(collector = %self.to, reason, "spans are sent again");
+                    debug!(collector = %self.collector.to, reason, "spans are sent again");
                     sleep(backoff).await;
                     backoff *= 2;
                 }
@@ -122,7 +186,7 @@ impl Exporter {
 
     fn give_up(&self, spans: u64, reason: &str) {
         self.traces.note_sending(0, spans);
-        warn!(collector = %self.to, spans, reason, "collector did not take spans");
+        warn!(collector = %self.collector.to, spans, reason, "collector did not take spans");
     }
 
     /// Sends what is left, once, in the time that there is.
@@ -134,7 +198,7 @@ impl Exporter {
             return;
         }
         let (body, spans) = self.encode(&batch);
-        match timeout_at(until, self.attempt(body)).await {
+        match timeout_at(until, self.collector.attempt(body)).await {
             Ok(Sent::Taken) => self.traces.note_sending(spans, 0),
             Ok(Sent::Later(reason) | Sent::Refused(reason)) => self.give_up(spans, &reason),
             Err(_elapsed) => self.give_up(spans, UNTAKEN),
@@ -151,32 +215,6 @@ impl Exporter {
             .collect();
         let count = spans.len() as u64;
         (encode::request(spans, &self.node), count)
-    }
-
-    async fn attempt(&self, body: Bytes) -> Sent {
-        let mut request = Request::new(outbound::full(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.to.clone();
-        let protobuf = HeaderValue::from_static("application/x-protobuf");
-        request.headers_mut().insert(CONTENT_TYPE, protobuf);
-        let answered = timeout(TRY_MAX, async {
-            let sent = self.outbound.send(request, Protocol::Http1).await?;
-            let status = sent.response.status();
-            let _ = Limited::new(sent.response.into_body(), ANSWER_BYTES_MAX).collect().await;
-            Ok::<_, outbound::OutboundError>(status)
-        });
-        match answered.await {
-            Err(_elapsed) => Sent::Later("it gave no answer in time".to_owned()),
-            Ok(Err(error)) => Sent::Later(error.to_string()),
-            Ok(Ok(status)) if status.is_success() => Sent::Taken,
-            Ok(Ok(
-                status @ (StatusCode::TOO_MANY_REQUESTS
-                | StatusCode::BAD_GATEWAY
-                | StatusCode::SERVICE_UNAVAILABLE
-                | StatusCode::GATEWAY_TIMEOUT),
-            )) => Sent::Later(format!("it answered {status}")),
-            Ok(Ok(status)) => Sent::Refused(format!("it answered {status}")),
-        }
     }
 }
 

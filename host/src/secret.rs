@@ -5,6 +5,7 @@ use crate::keys::Keys;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use toml::Value;
 use zeroize::Zeroizing;
 
@@ -36,10 +37,10 @@ const TELLING_BYTES: usize = 4;
 const REDACTED: &str = "[redacted]";
 
 impl SecretSource {
-    /// Reads `[secrets]`: `name = { file = "…" }` or `name = { env = "…" }`.
-    pub(crate) fn read_all(keys: &mut Keys) -> BTreeMap<String, Self> {
+    /// Takes a table of them: `name = { file = "…" }` or `name = { env = "…" }`.
+    pub(crate) fn take_all(keys: &mut Keys, table: &str) -> BTreeMap<String, Self> {
         let mut sources = BTreeMap::new();
-        for (key, value) in keys.below("secrets") {
+        for (key, value) in keys.below(table) {
             let source = match (key.rsplit_once('.'), value) {
                 (Some((name, "file")), Value::String(file)) => Some((name, Self::File(file))),
                 (Some((name, "env")), Value::String(name_of)) => {
@@ -56,17 +57,41 @@ impl SecretSource {
                     Some(_) => "is both in a file and in the environment; name one",
                 },
             };
-            keys.add_complaint(&format!("secrets.{key}"), complaint.to_owned());
+            keys.add_complaint(&format!("{table}.{key}"), complaint.to_owned());
         }
         sources
     }
+
+    /// A secret of the host itself as it is now, or why it is not to be had.
+    /// Files are looked for from this folder on.
+    pub(crate) fn read(
+        &self,
+        folder: &Path,
+        environment: &Environment,
+    ) -> Result<Zeroizing<String>, String> {
+        let text = match self {
+            Self::File(file) => std::fs::read_to_string(folder.join(file))
+                .map_err(|error| format!("file {file} cannot be read: {error}"))?,
+            Self::Variable(variable) => match environment.get(variable) {
+                Some(text) => text.to_owned(),
+                None => return Err(format!("there is no variable {variable}")),
+            },
+        };
+        Ok(Zeroizing::new(text))
+    }
+}
+
+/// What was written into a file or a variable; a line break at its end is no
+/// part of it.
+pub(crate) fn without_line_break(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
 }
 
 impl Secrets {
-    /// Takes one up; a line break at its end is no part of it.
+    /// Takes one up.
     pub(crate) fn add(&mut self, name: &str, text: &str) -> Result<(), &'static str> {
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
+        let text = without_line_break(text);
         match text.len() {
             0 => Err("is empty"),
             len if SECRET_BYTES_MAX < len => Err("is over 64 KiB"),
@@ -128,7 +153,7 @@ mod tests {
     fn read(text: &str) -> (BTreeMap<String, SecretSource>, Vec<String>) {
         let mut keys = Keys::default();
         keys.add_toml(text, "x.toml");
-        let sources = SecretSource::read_all(&mut keys);
+        let sources = SecretSource::take_all(&mut keys, "secrets");
         (sources, keys.finish().iter().map(ToString::to_string).collect())
     }
 

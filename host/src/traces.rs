@@ -77,6 +77,8 @@ pub(crate) struct TraceView {
     pub(crate) trace: TraceId,
     /// The span that all began with.
     pub(crate) root: SpanView,
+    /// What that is called, and what it asked for where it is no service's.
+    pub(crate) began_with: String,
     pub(crate) lasted: Duration,
     /// The name of the fault of it, or of the first below it that failed.
     pub(crate) fault: Option<String>,
@@ -310,9 +312,21 @@ impl Shared {
             lasted: end.saturating_duration_since(first.first.began),
             fault: root.fault.clone().or(fault),
             spans: views.len(),
+            began_with: beginning(&root, &views),
             services: views.into_iter().map(|view| view.service).collect(),
             root,
         })
+    }
+}
+
+fn beginning(root: &SpanView, views: &[SpanView]) -> String {
+    let below = views.iter().filter(|view| view.parent == Some(root.id));
+    // Tries of one call stand side by side.
+    let asked: BTreeSet<&str> = below.map(|view| view.name.as_str()).collect();
+    match (root.service.as_str(), asked.first(), asked.len()) {
+        ("", Some(one), 1) => format!("{} {one}", root.name),
+        ("", Some(one), count) => format!("{} {one} and {} more", root.name, count - 1),
+        _ => root.name.clone(),
     }
 }
 

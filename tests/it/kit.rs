@@ -21,6 +21,7 @@ mod reader;
 mod script;
 mod stranger;
 mod terminal;
+mod tls;
 mod websocket;
 
 pub(crate) use browser::{Browser, check_works};
@@ -43,6 +44,7 @@ pub(crate) use reader::Reader;
 pub(crate) use script::{Script, client_script, screenshots};
 pub(crate) use stranger::Stranger;
 pub(crate) use terminal::Terminal;
+pub(crate) use tls::{AUTHORITY, secure};
 pub(crate) use websocket::{Frames, WebSocket, frame, frame_head, upgrade};
 
 use std::time::Duration;

@@ -1,35 +1,6 @@
 //! Requests of guests to strangers that speak TLS.
 
 use crate::kit::*;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::sync::Arc;
-use tokio_rustls::TlsAcceptor;
-
-/// Who has signed the certificate below; made for these tests alone.
-const AUTHORITY: &str = include_str!("kit/tls/authority.pem");
-/// For `localhost`.
-const CERTIFICATE: &str = include_str!("kit/tls/certificate.pem");
-const KEY: &str = include_str!("kit/tls/key.pem");
-
-async fn stranger() -> Stranger {
-    let certificate = CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    Stranger::behind(move |stream| {
-        let accepting = acceptor.accept(stream);
-        async move { accepting.await.ok() }
-    })
-    .await
-}
 
 /// A host that may ask this origin, and trusts the authority when it is told.
 async fn host(origin: &str, is_trusted: bool) -> Host {
@@ -50,7 +21,7 @@ async fn host(origin: &str, is_trusted: bool) -> Host {
 
 #[tokio::test]
 async fn a_certificate_must_be_trusted_and_for_this_name() {
-    let stranger = stranger().await;
+    let stranger = Stranger::behind(secure()).await;
     let (port, path) = (stranger.address.port(), "/fetches/get?url=");
     let (named, by_address) =
         (format!("https://localhost:{port}"), format!("https://127.0.0.1:{port}"));

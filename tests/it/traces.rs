@@ -283,6 +283,50 @@ async fn of_traces_that_begin_here_the_ratio_is_sent_and_of_others_what_callers_
 }
 
 #[tokio::test]
+async fn a_collector_behind_tls_is_told_what_lets_the_host_in() {
+    let collector = Collector::behind(secure()).await;
+    let folder = Folder::of(&["calc"]);
+    let roots = folder.beside("roots.pem");
+    std::fs::write(&roots, AUTHORITY).unwrap();
+    std::fs::write(folder.path("otlp.key"), "canary of the file\n").unwrap();
+    let settings = format!(
+        "outbound.roots = {:?}\n[telemetry]\notlp = \"https://localhost:{}\"\n\
+         otlp_headers.x-api-key = {{ file = \"otlp.key\" }}\n\
+         otlp_headers.authorization = {{ env = \"COLLECTOR\" }}",
+        roots.display().to_string(),
+        collector.address.port()
+    );
+    let launch = Launch::over(folder.with("picolet.toml", settings));
+    let host = launch.variable("COLLECTOR", "canary of the environment").start().await;
+    assert_eq!(host.get("/api/add/40/2").await.status, 200);
+    let log = host.log.clone();
+    host.stop().await;
+    assert!(collector.all().iter().any(|span| span["name"] == "calc.add"), "{:?}", collector.all());
+    assert_eq!(collector.header("x-api-key"), "canary of the file");
+    assert_eq!(collector.header("authorization"), "canary of the environment");
+    let written = log.lines().join("\n");
+    assert!(!written.contains("canary"), "{written}");
+}
+
+#[tokio::test]
+async fn a_header_for_a_collector_that_cannot_be_had_keeps_the_host_from_starting() {
+    let any_ports = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    for (source, reason) in [
+        ("{ file = \"nowhere\" }", "x-key: file nowhere cannot be read"),
+        ("{ env = \"NOBODY_SET_THIS\" }", "x-key: there is no variable NOBODY_SET_THIS"),
+        ("{ file = \"two lines\" }", "x-key: has a character that no header takes"),
+    ] {
+        let settings = "[telemetry]\notlp = \"http://127.0.0.1:9\"\notlp_headers.x-key = ";
+        let folder = Folder::empty().with("picolet.toml", format!("{settings}{source}"));
+        std::fs::write(folder.path("two lines"), "a\nb\n").unwrap();
+        let ran = run(picolet().arg("serve").arg(folder.watched()).args(any_ports)).await;
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        let told = format!("telemetry.otlp_headers.{reason}");
+        assert!(ran.stderr.contains(&told), "{told}: {}", ran.stderr);
+    }
+}
+
+#[tokio::test]
 async fn a_collector_that_is_away_holds_up_nobody() {
     let settings = "[telemetry]\notlp = \"http://127.0.0.1:9\"";
     let host = Host::over(Folder::of(&["calc"]).with("picolet.toml", settings)).await;

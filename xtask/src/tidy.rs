@@ -48,6 +48,7 @@ const LAYERS: &[(&[&str], Peers)] = &[
             "rate",
             "cookie",
             "throttle",
+            "tls",
             "gateway",
         ],
         Peers::Free,

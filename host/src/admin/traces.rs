@@ -84,11 +84,11 @@ pub(super) async fn trace(
 }
 
 fn listed(view: &TraceView) -> Value {
-    let TraceView { trace, root, lasted, fault, spans, services } = view;
+    let TraceView { trace, root, began_with, lasted, fault, spans, services } = view;
     let services: Vec<&String> = services.iter().filter(|name| !name.is_empty()).collect();
     json!({
         "trace_id": trace.to_string(),
-        "root": root.name,
+        "root": began_with,
         "service": root.service,
         "method": root.method,
         "started_ms": whole(root.started.as_millis()),
@@ -150,7 +150,7 @@ pub(super) fn described() -> Paths {
         ],
         json!({
             "trace_id": text(),
-            "root": { "type": "string", "description": "the span that it began with" },
+            "root": { "type": "string", "description": "the span that it began with, and what that asked for where it is no service's" },
             "service": text(),
             "method": text(),
             "started_ms": count(),

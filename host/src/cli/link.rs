@@ -2,16 +2,12 @@
 
 use super::Failure;
 use super::args::RemoteArgs;
-use crate::abroad;
 use crate::fault::chain;
 use crate::outbound::{self, OutBody, Outbound, Protocol};
+use crate::tls;
 use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -82,12 +78,7 @@ async fn exchange(
 async fn send_secure(
     request: Request<OutBody>,
 ) -> Result<Result<Response<Incoming>, String>, Failure> {
-    let tls = abroad::tls_config(None).map_err(Failure::failed)?;
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_connect_timeout(Some(CONNECT_MAX));
-    let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1();
-    let client = Client::builder(TokioExecutor::new()).build(builder.wrap_connector(tcp));
+    let client = tls::client(tls::config(None).map_err(Failure::failed)?, CONNECT_MAX);
     let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
     match client.request(request).await {
         Err(error) if is_no_tls(&error) => Err(Failure::Failed(format!(

@@ -5,14 +5,13 @@ use super::{Failure, is_coloured, supervisor};
 use crate::app::Host;
 use crate::crew::Report;
 use crate::keys::{Complaint, Keys};
-use crate::secret::{Environment, SecretSource};
+use crate::secret::Environment;
 use crate::settings::{LogSettings, Settings, TOKEN_VARIABLE, Token, token_source};
 use crate::telemetry::{Look, start_log};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 use toml::Value;
-use zeroize::Zeroizing;
 
 pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
     let settings = settings(args, Keys::default())?;
@@ -121,15 +120,7 @@ pub(super) fn settings(args: ServeArgs, mut keys: Keys) -> Result<Settings, Fail
 
 /// The token of the admin side; why there is none is a complaint like others.
 fn token(keys: &mut Keys, folder: &Path, environment: &Environment) -> Option<Token> {
-    let found = match token_source(keys)? {
-        SecretSource::Variable(variable) => environment
-            .get(&variable)
-            .map(|text| Zeroizing::new(text.to_owned()))
-            .ok_or_else(|| format!("there is no variable {variable}")),
-        SecretSource::File(file) => std::fs::read_to_string(folder.join(&file))
-            .map(Zeroizing::new)
-            .map_err(|error| format!("file {file} cannot be read: {error}")),
-    };
+    let found = token_source(keys)?.read(folder, environment);
     let token = found.and_then(|text| Token::check(&text));
     token.map_err(|text| keys.add_complaint("admin_token", text)).ok()
 }
@@ -168,7 +159,14 @@ pub(super) fn add_environment(keys: &mut Keys, variables: impl Iterator<Item = (
 
 /// Variables that other commands, and the tests, read.
 pub(super) const NOT_SETTINGS: [&str; 4] = ["HOST", "TOKEN", "TEST_GUESTS", "TEST_NODE"];
-const LISTS: [&str; 3] = ["listen", "admin", "browsers.origins"];
+const LISTS: [&str; 6] = [
+    "listen",
+    "admin",
+    "browsers.origins",
+    "gateway.cors_origins",
+    "gateway.namespaces",
+    "gateway.trusted_proxies",
+];
 
 #[cfg(test)]
 mod tests {
@@ -183,6 +181,7 @@ mod tests {
             ("PICOLET_LIMITS__REQUESTS_MAX", "5"),
             ("PICOLET_NODE", "n1"),
             ("PICOLET_BROWSERS__ORIGINS", "https://a.example, https://b.example"),
+            ("PICOLET_GATEWAY__NAMESPACES", "shop, bank"),
             ("PICOLET_HOST", "ignored"),
             ("PICOLET_TOKEN", "ignored"),
             ("OTHER", "ignored"),
@@ -192,6 +191,7 @@ mod tests {
         let settings = Settings::check("services".into(), keys).unwrap();
         assert_eq!(settings.listen.len(), 2);
         assert_eq!(settings.limits.requests_max, 5);
+        assert!(["shop", "bank"].iter().all(|name| settings.gateway.admits(name)));
         assert_eq!(settings.node, "n1");
         let origins = ["https://a.example", "https://b.example"].map(str::to_owned);
         assert_eq!(settings.origins, Origins::of(origins.into()));

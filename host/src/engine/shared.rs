@@ -130,26 +130,25 @@ impl SharedInstance {
         if let Err(refused) = self.door.try_send(Visit { call, hop, context, reply, ended }) {
             return Visited::Unstarted(refused.into_inner().call);
         }
-        let head = match timeout_at(until_answered.until, replied).await {
-            Ok(Ok(Reply::Unstarted(call))) => return Visited::Unstarted(call),
-            Ok(Ok(Reply::Answered(head))) => head,
-            Ok(Err(_dropped)) => Err(self.fate.wait().await.clone()),
-            Err(_elapsed) => Err(until_answered.late(&self.host)),
-        };
-        let is_streamed = head.as_ref().is_ok_and(Head::is_streamed);
-        let rest = is_streamed.then(|| self.clone().ended(at_end, whole).boxed());
-        Visited::Answered(head, rest)
-    }
-
-    async fn ended(
-        self: Arc<Self>,
-        at_end: oneshot::Receiver<()>,
-        whole: Limit,
-    ) -> Result<(), Fault> {
-        match timeout_at(whole.until, at_end).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_dropped)) => Err(self.fate.wait().await.clone()),
-            Err(_elapsed) => Err(whole.late(&self.host)),
+        let caller = Caller { shared: self.clone(), is_done: false };
+        match caller.wait(replied, until_answered).await {
+            Ok((Reply::Unstarted(call), caller)) => {
+                caller.done();
+                Visited::Unstarted(call)
+            }
+            Ok((Reply::Answered(head), caller)) if head.as_ref().is_ok_and(Head::is_streamed) => {
+                let rest = async move {
+                    let ((), caller) = caller.wait(at_end, whole).await?;
+                    caller.done();
+                    Ok(())
+                };
+                Visited::Answered(head, Some(rest.boxed()))
+            }
+            Ok((Reply::Answered(head), caller)) => {
+                caller.done();
+                Visited::Answered(head, None)
+            }
+            Err(fault) => Visited::Answered(Err(fault), None),
         }
     }
 
@@ -167,6 +166,40 @@ impl SharedInstance {
 
     fn lock(&self) -> MutexGuard<'_, Occupancy> {
         self.occupancy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who waits outside for a call. One who leaves before it is done closes the
+/// instance at once, not when its task comes to notice.
+struct Caller {
+    shared: Arc<SharedInstance>,
+    is_done: bool,
+}
+
+impl Caller {
+    /// Waits for something of the instance, no longer than that.
+    async fn wait<T>(
+        self,
+        received: oneshot::Receiver<T>,
+        limit: Limit,
+    ) -> Result<(T, Self), Fault> {
+        match timeout_at(limit.until, received).await {
+            Ok(Ok(received)) => Ok((received, self)),
+            Ok(Err(_dropped)) => Err(self.shared.fate.wait().await.clone()),
+            Err(_elapsed) => Err(limit.late(&self.shared.host)),
+        }
+    }
+
+    fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.shared.close();
+        }
     }
 }
 

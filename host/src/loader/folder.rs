@@ -169,7 +169,9 @@ impl Folder {
             return Err(refused("is not a folder"));
         }
         if !self.links_out && !found.starts_with(&root) {
-            return Err(refused("leads out of the watched folder by a link"));
+            return Err(refused(
+                "leads out of the watched folder by a link; `links_out = true` in the settings allows it",
+            ));
         }
         Ok(found)
     }
@@ -362,7 +364,9 @@ mod tests {
         symlink("inside", folder.path.join("in.wasm")).unwrap();
         symlink(folder.path.join("inside"), folder.path.join("abs.wasm")).unwrap();
         symlink("gone", folder.path.join("gone.wasm")).unwrap();
-        refused(&folder, "out.wasm", "symbolic link leads out of the folder");
+        let allow = "`links_out = true` in the settings allows it";
+        let out = format!("symbolic link leads out of the folder; {allow}");
+        refused(&folder, "out.wasm", &out);
         refused(&folder, "gone.wasm", "symbolic link leads nowhere");
         assert!(folder.read("in.wasm", &LIMITS).is_ok());
         assert!(folder.read("abs.wasm", &LIMITS).is_ok());

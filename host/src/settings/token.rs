@@ -1,7 +1,7 @@
 //! The token of the admin side: where it is named, and what it must be.
 
 use crate::keys::Keys;
-use crate::secret::SecretSource;
+use crate::secret::{SecretSource, without_line_break};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -22,10 +22,9 @@ const FILE: &str = "admin_token.file";
 const VARIABLE: &str = "admin_token.env";
 
 impl Token {
-    /// Checks what was read; a line break at its end is no part of it.
+    /// Checks what was read.
     pub(crate) fn check(text: &str) -> Result<Self, String> {
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
+        let text = without_line_break(text);
         if !BYTES.contains(&text.len()) {
             let (min, max) = (BYTES.start(), BYTES.end());
             return Err(format!("token is {} bytes long, want {min} to {max}", text.len()));

@@ -1,7 +1,9 @@
 //! What is noted of requests, and who is told.
 
 use crate::keys::Keys;
+use crate::secret::SecretSource;
 use http::Uri;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName};
 
 /// How traces are kept and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub(crate) struct TraceSettings {
     pub(crate) slow_ms: u64,
     /// Where spans are sent: a collector of OTLP over HTTP.
     pub(crate) otlp: Option<Uri>,
+    /// Headers of what is sent there, such as let it in.
+    pub(crate) otlp_headers: Vec<(HeaderName, SecretSource)>,
     /// How many of the traces that begin here are to be sent.
     pub(crate) otlp_ratio: Ratio,
 }
@@ -53,12 +57,24 @@ impl Ratio {
 
 impl Default for TraceSettings {
     fn default() -> Self {
-        Self { traces: true, traces_max: 2_000, slow_ms: 500, otlp: None, otlp_ratio: Ratio::ALL }
+        Self {
+            traces: true,
+            traces_max: 2_000,
+            slow_ms: 500,
+            otlp: None,
+            otlp_headers: Vec::new(),
+            otlp_ratio: Ratio::ALL,
+        }
     }
 }
 
+/// Headers that are the host's own.
+const OWN: [HeaderName; 3] = [CONTENT_LENGTH, CONTENT_TYPE, HOST];
+
 /// Where a collector takes traces.
 const OTLP_PATH: &str = "/v1/traces";
+
+const OTLP_HEADERS: &str = "telemetry.otlp_headers";
 
 /// Reads the settings of traces.
 pub(super) fn read(keys: &mut Keys) -> TraceSettings {
@@ -74,6 +90,10 @@ pub(super) fn read(keys: &mut Keys) -> TraceSettings {
             format!("got {text:?}, want the address of a collector such as http://127.0.0.1:4318")
         })
     });
+    settings.otlp_headers = headers(keys);
+    if settings.otlp.is_none() && !settings.otlp_headers.is_empty() {
+        keys.add_complaint(OTLP_HEADERS, "needs telemetry.otlp, which says where to".to_owned());
+    }
     if let Some(part) = keys.part("telemetry.otlp_ratio") {
         settings.otlp_ratio = Ratio::of(part);
     }
@@ -84,10 +104,27 @@ pub(super) fn read(keys: &mut Keys) -> TraceSettings {
     settings
 }
 
+/// The headers of what is sent.
+fn headers(keys: &mut Keys) -> Vec<(HeaderName, SecretSource)> {
+    let mut headers = Vec::new();
+    for (name, source) in SecretSource::take_all(keys, OTLP_HEADERS) {
+        let complaint = match HeaderName::try_from(&name) {
+            Ok(header) if OWN.contains(&header) => "is the host's own to say",
+            Ok(header) => {
+                headers.push((header, source));
+                continue;
+            }
+            Err(_) => "is no name of a header",
+        };
+        keys.add_complaint(&format!("{OTLP_HEADERS}.{name}"), complaint.to_owned());
+    }
+    headers
+}
+
 /// The address that spans are sent to; one without a path gets the usual one.
 fn collector(text: &str) -> Option<Uri> {
     let uri: Uri = text.parse().ok()?;
-    let is_http = uri.scheme_str() == Some("http") && uri.host().is_some();
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
     if !is_http || uri.query().is_some() {
         return None;
     }
@@ -108,11 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_is_an_address_without_tls() {
+    fn a_collector_is_an_address_with_tls_or_without() {
         check("http://127.0.0.1:4318", Some("http://127.0.0.1:4318/v1/traces"));
         check("http://collector:4318/", Some("http://collector:4318/v1/traces"));
         check("http://collector/otlp/traces", Some("http://collector/otlp/traces"));
-        check("https://collector:4318", None);
+        check("https://collector/", Some("https://collector/v1/traces"));
+        check("ftp://collector", None);
         check("127.0.0.1:4318", None);
         check("http://collector?x=1", None);
         check("", None);
@@ -120,12 +158,11 @@ mod tests {
 
     #[track_caller]
     fn check_ratio(text: &str, expected: Result<Ratio, &str>) {
-        let mut keys = Keys::default();
-        keys.add_toml(&format!("telemetry.otlp_ratio = {text}"), "f");
-        let read = read(&mut keys).otlp_ratio;
-        let complaints: Vec<String> = keys.finish().iter().map(ToString::to_string).collect();
+        let (settings, complaints) = read_telemetry(&format!("otlp_ratio = {text}"));
         match expected {
-            Ok(ratio) => assert_eq!((read, complaints), (ratio, vec![]), "{text}"),
+            Ok(ratio) => {
+                assert_eq!((settings.otlp_ratio, complaints), (ratio, vec![]), "{text}");
+            }
             Err(complaint) => assert_eq!(complaints, [complaint], "{text}"),
         }
     }
@@ -149,12 +186,34 @@ mod tests {
         assert!(Ratio::ALL.takes(u64::MAX) && !Ratio::of(0.0).takes(0));
     }
 
+    fn read_telemetry(text: &str) -> (TraceSettings, Vec<String>) {
+        let mut keys = Keys::default();
+        keys.add_toml(&format!("[telemetry]\n{text}"), "f");
+        let settings = read(&mut keys);
+        (settings, keys.finish().iter().map(ToString::to_string).collect())
+    }
+
     #[test]
     fn who_wants_spans_sent_wants_traces() {
-        let mut keys = Keys::default();
-        keys.add_toml("[telemetry]\ntraces = false\notlp = \"http://a:4318\"", "f");
-        read(&mut keys);
-        let complaints: Vec<String> = keys.finish().iter().map(ToString::to_string).collect();
+        let (_, complaints) = read_telemetry("traces = false\notlp = \"http://a:4318\"");
         assert_eq!(complaints, ["telemetry.otlp: needs telemetry.traces, which is false"]);
+    }
+
+    #[test]
+    fn headers_of_what_is_sent_are_named_by_where_they_are() {
+        let (otlp, headers) = ("otlp = \"https://a\"\n", "otlp_headers.x-Key = { env = \"KEY\" }");
+        let (settings, complaints) = read_telemetry(&format!("{otlp}{headers}"));
+        let expected = (HeaderName::from_static("x-key"), SecretSource::Variable("KEY".into()));
+        assert_eq!((settings.otlp_headers, complaints), (vec![expected], vec![]));
+        let (_, complaints) = read_telemetry(headers);
+        let needed = "telemetry.otlp_headers: needs telemetry.otlp, which says where to";
+        assert_eq!(complaints, [needed]);
+        for (header, complaint) in [
+            ("host = { env = \"KEY\" }", "host: is the host's own to say"),
+            ("\"a b\" = { env = \"KEY\" }", "a b: is no name of a header"),
+        ] {
+            let (_, complaints) = read_telemetry(&format!("{otlp}otlp_headers.{header}"));
+            assert_eq!(complaints, [format!("telemetry.otlp_headers.{complaint}")]);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Traces by themselves: what is kept, and for how long.
 
 use super::*;
-use crate::call::{Entrance, Hop, RequestIds, Serving};
+use crate::call::{Callee, Calling, Entrance, Hop, Reach, RequestIds, Serving};
 use crate::digest::Digest;
 use crate::name::Name;
 use http::Method;
@@ -59,6 +59,32 @@ fn what_was_slow_or_failed_stays_while_many_others_pass() {
     assert!(traces.find(slow).is_some() && traces.find(failed).is_some());
     assert_eq!(traces.list(Which::Newest, None, 1_000).len(), 160);
     assert_eq!(traces.list(Which::Newest, Some("calc"), 10).len(), 0);
+}
+
+#[test]
+fn a_trace_that_began_at_no_service_says_what_was_asked_for() {
+    let (traces, now) = (traces(64), Instant::now());
+    let call = |what: &str| {
+        let callee = Callee::Sought { service: "calc".into(), what: what.into() };
+        Deed::Call(Calling { callee, reach: Reach::Nowhere, before: 0 })
+    };
+    for (asked, expected) in [
+        (vec![], "POST /rpc"),
+        (vec!["add", "add"], "POST /rpc calc.add"),
+        (vec!["add", "sub", "mul"], "POST /rpc calc.add and 2 more"),
+    ] {
+        let mut context = context();
+        let door = || Deed::Request { verb: Method::POST, path: Some("/rpc") };
+        let first = traces.begin(&mut context, now, door).unwrap();
+        for what in asked {
+            traces.note(&mut context.clone(), now, call(what), End::with_status(200));
+        }
+        first.end(now, End::with_status(200));
+        let trace = context.request_id.trace().id();
+        let listed = traces.list(Which::Newest, None, 10);
+        let listed = listed.iter().find(|listed| listed.trace == trace).unwrap();
+        assert_eq!(listed.began_with, expected);
+    }
 }
 
 #[test]

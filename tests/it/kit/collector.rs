@@ -1,6 +1,7 @@
 //! A small collector of OTLP over HTTP, which keeps what it is sent.
 
 use http_body_util::{BodyExt, Full};
+use hyper::HeaderMap;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,28 +18,46 @@ use std::convert::Infallible;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+/// The headers of a request, and what it brought.
+type Received = (HeaderMap, ExportTraceServiceRequest);
 
 /// A running collector. It ends when it is dropped.
 pub(crate) struct Collector {
     pub(crate) address: SocketAddr,
-    received: Arc<Mutex<Vec<ExportTraceServiceRequest>>>,
+    received: Arc<Mutex<Vec<Received>>>,
     serving: JoinHandle<()>,
 }
 
 impl Collector {
     pub(crate) async fn start() -> Self {
+        Self::behind(|stream| async move { Some(stream) }).await
+    }
+
+    /// The same with something between it and its connections.
+    pub(crate) async fn behind<S, F>(open: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        F: Future<Output = Option<S>> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let received = Arc::<Mutex<Vec<ExportTraceServiceRequest>>>::default();
+        let received = Arc::<Mutex<Vec<Received>>>::default();
         let kept = received.clone();
         let serving = tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
                 let kept = kept.clone();
                 let service = service_fn(move |request| take(request, kept.clone()));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                let opening = open(stream);
+                tokio::spawn(async move {
+                    let Some(stream) = opening.await else { return };
+                    let stream = TokioIo::new(stream);
+                    let _ = http1::Builder::new().serve_connection(stream, service).await;
+                });
             }
         });
         Self { address, received, serving }
@@ -47,7 +66,7 @@ impl Collector {
     /// Every span that was sent, as the admin side would show it.
     pub(crate) fn all(&self) -> Vec<Value> {
         let received = self.received.lock().unwrap();
-        let resources = received.iter().flat_map(|request| &request.resource_spans);
+        let resources = received.iter().flat_map(|(_, request)| &request.resource_spans);
         let scopes = resources.flat_map(|resource| &resource.scope_spans);
         scopes.flat_map(|scope| &scope.spans).map(shown).collect()
     }
@@ -62,8 +81,13 @@ impl Collector {
     /// What is said of who sent them.
     pub(crate) fn resource(&self, key: &str) -> String {
         let received = self.received.lock().unwrap();
-        let resource = received[0].resource_spans[0].resource.clone().unwrap();
+        let resource = received[0].1.resource_spans[0].resource.clone().unwrap();
         attribute(&resource.attributes, key)
+    }
+
+    /// A header of the first request.
+    pub(crate) fn header(&self, name: &str) -> String {
+        self.received.lock().unwrap()[0].0[name].to_str().unwrap().to_owned()
     }
 }
 
@@ -75,14 +99,15 @@ impl Drop for Collector {
 
 async fn take(
     request: Request<Incoming>,
-    kept: Arc<Mutex<Vec<ExportTraceServiceRequest>>>,
+    kept: Arc<Mutex<Vec<Received>>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::default());
     let is_right = request.uri().path() == "/v1/traces"
         && request.headers().get("content-type").is_some_and(|it| it == "application/x-protobuf");
+    let headers = request.headers().clone();
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     match ExportTraceServiceRequest::decode(body) {
-        Ok(message) if is_right => kept.lock().unwrap().push(message),
+        Ok(message) if is_right => kept.lock().unwrap().push((headers, message)),
         _ => *response.status_mut() = hyper::StatusCode::BAD_REQUEST,
     }
     Ok(response)

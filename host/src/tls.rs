@@ -1,11 +1,18 @@
-//! Whom secure connections trust.
+//! TLS towards others: whom it trusts, and a client that speaks it to those whose
+//! address asks for it.
 
+use http_body::Body;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why the authorities of a file cannot be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +35,29 @@ pub(crate) fn config(file: Option<&Path>) -> Result<ClientConfig, RootsError> {
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// A client of HTTP/1.1 for addresses with TLS and without.
+pub(crate) type Client<B> = legacy::Client<HttpsConnector<HttpConnector>, B>;
+
+/// Below the 5 s after which Node closes idle connections.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A client for addresses of the operator's own, which are not checked.
+pub(crate) fn client<B>(tls: ClientConfig, connect_max: Duration) -> Client<B>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(connect_max));
+    legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .build(HttpsConnector::from((tcp, tls)))
 }
 
 fn add(roots: &mut RootCertStore, file: &Path) -> Result<(), RootsError> {
