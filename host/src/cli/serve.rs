@@ -191,7 +191,7 @@ mod tests {
         let settings = Settings::check("services".into(), keys).unwrap();
         assert_eq!(settings.listen.len(), 2);
         assert_eq!(settings.limits.requests_max, 5);
-        assert!(["shop", "bank"].iter().all(|name| settings.gateway.admits(name)));
+        assert!(["shop", "bank"].iter().all(|name| settings.gateway.admits(Some(name))));
         assert_eq!(settings.node, "n1");
         let origins = ["https://a.example", "https://b.example"].map(str::to_owned);
         assert_eq!(settings.origins, Origins::of(origins.into()));
