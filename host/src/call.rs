@@ -25,6 +25,7 @@ use crate::fault::Fault;
 use crate::name::Name;
 use crate::route::Verb;
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -79,6 +80,26 @@ pub(crate) enum CallBody {
     Bytes(Bytes),
     /// Chunks as they come; an error means the body was broken off.
     Stream(BoxStream<'static, Result<Bytes, Fault>>),
+}
+
+impl CallBody {
+    /// The same where it is within a bound, or breaks off where it goes over.
+    pub(crate) fn bounded(self, bytes_max: u64) -> Result<Self, Fault> {
+        let too_large = Fault::BodyTooLarge { bytes_max };
+        match self {
+            Self::Bytes(bytes) if bytes_max < bytes.len() as u64 => Err(too_large),
+            Self::Empty | Self::Bytes(_) => Ok(self),
+            Self::Stream(chunks) => {
+                let mut seen = 0;
+                let bounded = chunks.map(move |chunk| {
+                    let chunk = chunk?;
+                    seen += chunk.len() as u64;
+                    if bytes_max < seen { Err(too_large.clone()) } else { Ok(chunk) }
+                });
+                Ok(Self::Stream(bounded.boxed()))
+            }
+        }
+    }
 }
 
 /// What a service answered.

@@ -27,7 +27,7 @@ mod traces;
 use crate::engine::{Tier, worker_main};
 use args::{Arguments, Command};
 use clap::Parser;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
 /// Why a command failed. It is printed and gives the exit code.
@@ -108,6 +108,16 @@ fn write_out(bytes: &[u8]) {
         complain(&format!("error: the result cannot be written: {error}"));
         std::process::exit(1);
     }
+}
+
+/// What is in a file, or comes by standard input where that is named by `-`.
+fn read(file: &str) -> std::io::Result<Vec<u8>> {
+    if file != "-" {
+        return std::fs::read(file);
+    }
+    let mut read = Vec::new();
+    std::io::stdin().read_to_end(&mut read)?;
+    Ok(read)
 }
 
 /// Tells whoever waits for the command how it goes.

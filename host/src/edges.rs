@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use arc_swap::ArcSwap;
 use http::StatusCode;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The caller of what comes from no service: a request of a stranger, a
@@ -25,6 +25,8 @@ pub(crate) struct Edges {
     callers: ArcSwap<Callers>,
     /// Held by whoever adds a pair; the number of pairs.
     count: Mutex<usize>,
+    /// Whether there are as many as may be.
+    is_full: AtomicBool,
 }
 
 /// Callees by their callers.
@@ -86,6 +88,7 @@ impl Edges {
         let callers = self.callers.load();
         match callers.get(from).and_then(|callees| callees.get(to)) {
             Some(counts) => counts.count(went),
+            None if self.is_full() => (),
             None => self.count_first(from, to, went),
         }
     }
@@ -105,6 +108,7 @@ impl Edges {
         let mut next = Callers::clone(&callers);
         next.entry(from.into()).or_default().entry(to.into()).or_default().count(went);
         self.callers.store(Arc::new(next));
+        self.is_full.store(*count == EDGES_MAX, Relaxed);
     }
 
     /// All there are, by caller and callee.
@@ -125,7 +129,7 @@ impl Edges {
 
     /// Whether pairs may be missing because there were too many.
     pub(crate) fn is_full(&self) -> bool {
-        EDGES_MAX <= *self.count.lock().unwrap_or_else(PoisonError::into_inner)
+        self.is_full.load(Relaxed)
     }
 }
 

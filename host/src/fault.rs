@@ -1,8 +1,9 @@
 //! Why a request got no answer from its service, and what the caller is told.
 //!
 //! Variants are what a *caller* can tell apart. What only an operator needs
-//! travels beside it and is logged, never sent. [`Fault::reply`] is the one
-//! place where faults become HTTP.
+//! travels beside it and is logged, never sent; addresses of endpoints are such,
+//! which callers know by their registrations. [`Fault::reply`] is the one place
+//! where faults become HTTP.
 
 mod browser;
 mod gateway;
@@ -65,18 +66,21 @@ pub(crate) enum Fault {
     BadAnswer { service: String, reason: String },
     #[error("answer is over the limit of {bytes_max} bytes")]
     AnswerTooLarge { bytes_max: u64 },
-    #[error("service {service} at {domain} cannot be reached")]
-    Unreachable { service: String, domain: String },
-    #[error("service {service} at {domain} closed the connection without an answer")]
-    BadUpstream { service: String, domain: String },
-    #[error("service {service} at {domain} gave an answer that cannot be read: {why}")]
-    GarbledAnswer { service: String, domain: String, why: &'static str },
-    #[error("service {service} at {domain} broke its answer off")]
-    BrokenAnswer { service: String, domain: String },
-    #[error("service {service} at {domain} gave no answer in the time of the call")]
-    NoAnswer { service: String, domain: String },
-    #[error("service {service} at {domain} was still answering when the time of the call was over")]
-    SlowAnswer { service: String, domain: String },
+    #[error("endpoint {endpoint} of service {service} cannot be reached")]
+    Unreachable { service: String, endpoint: String },
+    #[error("endpoint {endpoint} of service {service} closed the connection without an answer")]
+    BadUpstream { service: String, endpoint: String },
+    #[error("endpoint {endpoint} of service {service} gave an answer that cannot be read: {why}")]
+    GarbledAnswer { service: String, endpoint: String, why: &'static str },
+    #[error("endpoint {endpoint} of service {service} broke its answer off")]
+    BrokenAnswer { service: String, endpoint: String },
+    #[error("endpoint {endpoint} of service {service} gave no answer in the time of the call")]
+    NoAnswer { service: String, endpoint: String },
+    #[error(
+        "endpoint {endpoint} of service {service} was still answering when the time of the call \
+         was over"
+    )]
+    SlowAnswer { service: String, endpoint: String },
     #[error("service {service} is at its limit of requests")]
     Overloaded { service: String },
     #[error("the host is at its limit of requests")]

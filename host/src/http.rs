@@ -21,7 +21,7 @@ mod respond;
 mod watch;
 mod websocket;
 
-pub(crate) use accept::{Connections, bind};
+pub(crate) use accept::bind;
 pub(crate) use websocket::Tally;
 
 use crate::block::Params;
@@ -47,6 +47,7 @@ use crate::traffic::Asked;
 use crate::travel::{self, VERSION};
 use crate::upgrade::{self, Origins};
 use ::http::{HeaderMap, Method, Request, Response};
+use accept::Connections;
 use access::Whose;
 use gateway::{Arrived, Paces};
 use hyper::body::{Body as _, Incoming};
@@ -54,7 +55,7 @@ use openapi::Documents;
 use respond::Respond;
 use semver::VersionReq;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use watch::Watch;
@@ -84,7 +85,10 @@ pub(crate) struct Front {
     paces: Option<Paces>,
     ids: RequestIds,
     documents: Documents,
+    connections: Arc<Connections>,
     requests: Gate,
+    /// Requests that found no place among all of them.
+    sheds: AtomicU64,
     /// Whether there is a line for each request.
     has_access_log: bool,
     watch: Watch,
@@ -140,7 +144,9 @@ impl Front {
             paces: Paces::of(&limits),
             ids,
             documents: Documents::new(domain),
+            connections: Arc::default(),
             requests,
+            sheds: AtomicU64::new(0),
             has_access_log,
             watch,
             stopping,
@@ -166,6 +172,16 @@ impl Front {
     /// Requests that run now.
     pub(crate) fn requests(&self) -> usize {
         self.requests.inside()
+    }
+
+    /// Requests that were turned away since too many ran.
+    pub(crate) fn sheds(&self) -> u64 {
+        self.sheds.load(Ordering::Relaxed)
+    }
+
+    /// Connections that are open, and those that there was no place for.
+    pub(crate) fn connections(&self) -> (usize, u64) {
+        (self.connections.count_open(), self.connections.count_turned_away())
     }
 
     /// Answers one request, which the gateway has seen to.
@@ -194,6 +210,7 @@ impl Front {
         let permit = match self.requests.admit(patience).await {
             Admission::Granted(permit) => permit,
             Admission::Shed => {
+                self.sheds.fetch_add(1, Ordering::Relaxed);
                 return self.turn_away_late(&request, &Fault::HostOverloaded, waits_since);
             }
             Admission::Closing => {

@@ -280,7 +280,7 @@ mod tests {
         for (text, place) in [
             ("a = ", "f: line 1, column 5: "),
             ("b = 1\nä = x\n", "f: line 2, column 1: "),
-            ("b = 1\n\na = 1 2\n", "f: line 3, column 7: "),
+            ("b = 1\n\na = 1 2\n", "f: line 3, column 5: "),
             ("b = 1\nb = 2", "f: line 2, column 1: duplicate key"),
         ] {
             let mut keys = Keys::default();

@@ -55,6 +55,11 @@ pub(crate) struct Endpoint {
     id: Arc<str>,
 }
 
+/// The registration in the id of an endpoint; an address has no `@`.
+pub(crate) fn registration(id: &str) -> &str {
+    id.rsplit_once('@').map_or(id, |(registration, _)| registration)
+}
+
 impl Endpoint {
     /// What it is known by. Another address makes another one of it.
     pub(crate) fn id(&self) -> Arc<str> {
@@ -204,10 +209,21 @@ impl Registry {
 
     /// The records of every key as JSON.
     pub(crate) fn list_all(&self) -> Map<String, Value> {
+        self.list_those(|_| true)
+    }
+
+    /// The same without services of this host, and keys that have no others.
+    pub(crate) fn list_outside(&self) -> Map<String, Value> {
+        let mut lists = self.list_those(|entry| matches!(entry.keeper, Keeper::Outside(_)));
+        lists.retain(|_, list| list.as_array().is_some_and(|records| !records.is_empty()));
+        lists
+    }
+
+    fn list_those(&self, is_meant: impl Fn(&Entry) -> bool) -> Map<String, Value> {
         let now = self.now();
         let directory = self.lock();
         let lists = directory.keys().map(|key| {
-            let entries = directory.of(key.as_str());
+            let entries = directory.of(key.as_str()).filter(|entry| is_meant(entry));
             let list: Vec<Value> = entries.map(|entry| self.render(entry, now)).collect();
             (key.to_string(), Value::from(list))
         });

@@ -7,11 +7,13 @@
 mod follow;
 mod line;
 mod lines;
+mod seldom;
 mod text;
 
 pub(crate) use follow::{Followed, ToldLines};
 pub(crate) use line::{Line, Wanted, parse_level};
 pub(crate) use lines::{ACCESS, LineBounds, LineId, Lines};
+pub(crate) use seldom::Seldom;
 pub(crate) use text::printable;
 
 use crate::settings::LogSettings;

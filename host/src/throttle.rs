@@ -3,12 +3,13 @@
 //! They come evenly, or as many at once as come in a second. Where addresses are many,
 //! those are forgotten that may send as many again.
 
+use crate::addresses::counted;
 use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -69,12 +70,9 @@ impl<C: Clock> Throttles<C> {
     /// Takes one of an address, or says how long it has to wait for that. Who is on
     /// the same machine is not counted.
     pub(crate) fn take(&self, from: IpAddr) -> Result<(), Duration> {
-        let from = from.to_canonical();
-        if from.is_loopback() {
-            return Ok(());
-        }
+        let Some(from) = counted(from) else { return Ok(()) };
         let now = || self.limiter.clock().now();
-        let taken = self.limiter.check_key(&network(from));
+        let taken = self.limiter.check_key(&from);
         taken.map_err(|early| early.wait_time_from(now()))
     }
 
@@ -89,14 +87,6 @@ impl<C: Clock> Throttles<C> {
 
 fn quota(per_second: u32) -> Option<Quota> {
     NonZeroU32::new(per_second).map(Quota::per_second)
-}
-
-/// Whoever has an address of IPv6 has all of its network.
-fn network(from: IpAddr) -> IpAddr {
-    match from {
-        IpAddr::V4(_) => from,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    }
 }
 
 #[cfg(test)]

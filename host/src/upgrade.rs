@@ -4,12 +4,14 @@
 //! sockets at hosts that are none of theirs, so their origin is judged, too.
 
 use crate::fault::{Fault, SocketFault};
+use crate::gateway::FORWARDED_HOST;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY,
+    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
+use http::uri::Authority;
 use http::{Method, Request, Uri, Version};
 use std::sync::Arc;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -141,9 +143,9 @@ impl Origins {
         })
     }
 
-    /// Whether who sends this header may open a socket at this host. Who sends
-    /// none is no page.
-    pub(crate) fn allow(&self, origin: Option<&HeaderValue>, host: Option<&str>) -> bool {
+    /// Whether who sends this header may come in at a host that was called so. Who
+    /// sends none is no page.
+    fn allow(&self, origin: Option<&HeaderValue>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
         if *self == Self::Any {
             return true;
@@ -154,18 +156,27 @@ impl Origins {
         is_same || matches!(self, Self::Listed(listed) if listed.contains(&origin))
     }
 
-    /// Judges a request by its `Origin`.
+    /// The origin on whose behalf a request may not be made, if it is such a one.
+    pub(crate) fn foreign(&self, headers: &HeaderMap, uri: &Uri) -> Option<String> {
+        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        // What a proxy says has been looked at: what others say is taken off.
+        let host = text(&FORWARDED_HOST).or_else(|| text(&HOST));
+        let host = host.or_else(|| uri.authority().map(Authority::as_str));
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let first = origins.next();
+        let refused = match origins.next() {
+            Some(second) if *self != Self::Any => Some(second),
+            _ => first.filter(|first| !self.allow(Some(first), host)),
+        };
+        refused.map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned())
+    }
+
+    /// Judges on whose behalf a request is made.
     pub(crate) fn judge<B>(&self, request: &Request<B>) -> Result<(), Fault> {
-        let headers = request.headers();
-        let mut origins = headers.get_all(http::header::ORIGIN).iter();
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
-        let origin = origins.next();
-        if self.allow(origin, host) && (origins.next().is_none() || *self == Self::Any) {
-            return Ok(());
+        match self.foreign(request.headers(), request.uri()) {
+            None => Ok(()),
+            Some(origin) => Err(SocketFault::OriginNotAllowed { origin }.into()),
         }
-        let origin = origin.map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
-        Err(SocketFault::OriginNotAllowed { origin: origin.unwrap_or_default() }.into())
     }
 }
 

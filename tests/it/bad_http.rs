@@ -2,6 +2,7 @@
 
 use crate::kit::*;
 use futures::future::join_all;
+use serde_json::json;
 
 /// Sends to a host that serves everything needed here, and checks that it goes
 /// on as if nothing had been.
@@ -171,6 +172,36 @@ async fn a_body_that_grows_too_long_is_cut_off() {
         let broken = seen.starts_with("HTTP/1.1 200") && !seen.ends_with("0\r\n\r\n");
         assert!(turned_away || (broken && path.ends_with("duplex")), "{path}: {seen:.200}");
     }
+    still_well(&host).await;
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_by_name_has_the_bounds_of_the_manifest_whichever_way_it_comes() {
+    let host = with_settings("").await;
+    host.folder.put("misbehaves.toml", "[limits]\nrequest_body_bytes = 1000");
+    host.line("swapped misbehaves").await;
+    let too_large = ["body-too-large"];
+    for length in [1_000, 1_001] {
+        let text = "x".repeat(length);
+        let by_route = host.send("POST", "/misbehaves/say", &[], &text).await;
+        let by_name = host.send("POST", "/services/misbehaves/say", &[], &text).await;
+        for reply in [by_route, by_name] {
+            match length {
+                1_000 => assert_eq!(reply.status, 204, "{reply:?}"),
+                _ => faults(&reply, 413, &too_large),
+            }
+        }
+    }
+    let text = "x".repeat(1_001);
+    let long = json!({ "target": "misbehaves.say", "data": { "text": text } }).to_string();
+    faults(&host.admin("POST", "/admin/v1/call", &long).await, 413, &too_large);
+    // What may be more than usual may come by name, too.
+    host.folder.put("misbehaves.toml", "[limits]\nrequest_body_bytes = 20000000");
+    host.line("swapped misbehaves").await;
+    let text = "x".repeat(11 << 20);
+    let reply = host.send("POST", "/services/misbehaves/sum-body", &[], &text).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
     still_well(&host).await;
     host.stop().await;
 }

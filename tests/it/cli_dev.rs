@@ -98,6 +98,31 @@ async fn is_served(log: &Log, mark: usize, since: Instant) {
     assert!(0.0 < built && built + served < passed + 10.0, "{line:?} after {passed} ms");
 }
 
+/// What is told of the saves of this test.
+const SAVES: [&str; 2] = ["saved src/lib.rs", "saved first.toml"];
+
+/// Tells a process that its terminal is closed.
+fn hang_up(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, Signal::HUP).unwrap();
+}
+
+/// What is refused is no more served when it is saved once more, and is told
+/// each time.
+async fn is_refused_and_comes_back(log: &Log, project: &Path) {
+    let manifest = project.join("first.toml");
+    for _ in 0..2 {
+        let mark = log.mark();
+        std::fs::write(&manifest, "root = \"no\"\n").unwrap();
+        log.wait(mark, |line| line == "saved first.toml").await;
+        let is_told = |line: &str| line.contains(", but first is not served: ");
+        log.wait_within(4 * PATIENCE, mark, is_told).await;
+    }
+    let (mark, since) = (log.mark(), Instant::now());
+    std::fs::remove_file(&manifest).unwrap();
+    is_served(log, mark, since).await;
+}
+
 #[tokio::test]
 async fn a_save_is_an_answer_and_an_error_changes_nothing() {
     let folder = Folder::empty();
@@ -146,6 +171,8 @@ async fn a_save_is_an_answer_and_an_error_changes_nothing() {
     })
     .await;
 
+    is_refused_and_comes_back(&log, &project).await;
+
     // In the middle of a build.
     let mark = log.mark();
     std::fs::write(&source, text.replace("Hello", "Bye")).unwrap();
@@ -155,13 +182,11 @@ async fn a_save_is_an_answer_and_an_error_changes_nothing() {
         tools.iter().any(|pid| is_named(*pid, "rustc")).then_some(tools)
     })
     .await;
-    let pid = i32::try_from(dev.id().unwrap()).ok().and_then(Pid::from_raw).unwrap();
-    // The terminal is closed.
-    kill_process(pid, Signal::HUP).unwrap();
+    hang_up(dev.id().unwrap());
     let status = within("dev to end", dev.wait()).await.unwrap();
     assert_eq!(status.code(), Some(0), "{}", log.lines().join("\n"));
     assert_eq!(log.panics(), Vec::<String>::new());
-    let saved = |line: &String| line.starts_with("saved ") && line != "saved src/lib.rs";
+    let saved = |line: &String| line.starts_with("saved ") && !SAVES.contains(&line.as_str());
     assert!(!log.lines().iter().any(saved), "{}", log.lines().join("\n"));
     until("its tools to end", async || {
         // One that has ended and is not buried yet has no program.

@@ -1,7 +1,7 @@
 //! What the command line says of services, and of what is none.
 
 use crate::kit::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 async fn on(host: &Host, args: &[&str]) -> Ran {
     run(picolet().args(args).args(["--host", &format!("http://{}", host.admin)])).await
@@ -111,5 +111,55 @@ async fn where_nothing_is_kept_it_says_so_and_whether_there_is_such_a_service() 
         let listing = serde_json::from_str::<Value>(&ran.stdout);
         assert!(ran.stdout.is_empty() || listing.is_ok(), "{ran:?}");
     }
+    host.stop().await;
+}
+
+#[track_caller]
+fn is_harmless(ran: &Ran, words: &[&str]) {
+    prints(ran, words);
+    assert!(!ran.stdout.contains('\u{1b}'), "{ran:?}");
+}
+
+#[tokio::test]
+async fn what_programs_register_does_nothing_to_a_terminal() {
+    let host = Host::of(&["calc"]).await;
+    let program = Program::start().await;
+    for (id, version) in [("a", "1.10.0"), ("b", "1.9.0"), ("c", "2\n\u{1b}[2J")] {
+        let mut record = program.record_with(id, &json!({ "version": version }));
+        record["record"]["root"] = "/e\u{1b}[1m".into();
+        let registered = host.admin("POST", "/api/services", &record.to_string()).await;
+        assert_eq!(registered.status, 200, "{}", registered.text());
+    }
+    let words = ["2\\n\\u{1b}[2J", "/e\\u{1b}[1m"];
+    is_harmless(&on(&host, &["service", "ext"]).await, &words);
+    let table = on(&host, &["services"]).await;
+    is_harmless(&table, &words);
+    let rows = table.stdout.lines().filter(|line| line.starts_with("ext "));
+    let versions: Vec<&str> = rows.filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(versions, [words[0], "1.9.0", "1.10.0"], "{table:?}");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_published_does_nothing_to_a_terminal_and_is_whole_as_json() {
+    let host = Host::of(&["calc"]).await;
+    let url = format!("http://{}", host.admin);
+    let heard = |form: &[&str]| {
+        let mut subscribe = picolet();
+        subscribe.args(["subscribe", "notes.>", "--count", "1", "--host", &url]).args(form);
+        tokio::spawn(async move { run(&mut subscribe).await })
+    };
+    let (shown, whole) = (heard(&[]), heard(&["--json"]));
+    until("the readers to be there", async || {
+        let metrics = host.admin("GET", "/metrics", "").await;
+        metrics.text().contains("picolet_watches 2\n").then_some(())
+    })
+    .await;
+    let text = "a\n\u{1b}[2Jb";
+    prints(&on(&host, &["publish", "notes.a", text]).await, &["heard by 2"]);
+    let (shown, whole) = (shown.await.unwrap(), whole.await.unwrap());
+    assert_eq!(shown.stdout, "notes.a a\\n\\u{1b}[2Jb\n", "{shown:?}");
+    let event: Value = serde_json::from_str(&whole.stdout).unwrap();
+    assert_eq!(event["text"], text, "{whole:?}");
     host.stop().await;
 }

@@ -182,6 +182,11 @@ async fn pages_of_other_sites_are_not_let_in() {
         let head = upgrade(HEARS_ALL, &format!("origin: {origin}\r\n"));
         faults(&Wire::ask(host.admin, head).await, 403, &["forbidden"]);
     }
+    // Browsers send no origin with what a page may not read.
+    let path = "/admin/v1/events?subject=orders.*&group=g";
+    let unread =
+        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nsec-fetch-site: cross-site\r\n\r\n");
+    faults(&Wire::ask(host.admin, unread).await, 403, &["forbidden"]);
     let renamed = upgrade(HEARS_ALL, "").replace("localhost", "evil.example");
     faults(&Wire::ask(host.admin, renamed).await, 403, &["forbidden"]);
     let own = format!("http://{}", host.admin);

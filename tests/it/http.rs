@@ -216,6 +216,27 @@ async fn http2_by_prior_knowledge_carries_requests_side_by_side() {
 }
 
 #[tokio::test]
+async fn no_body_follows_a_head_over_http2_nor_an_answer_without_content() {
+    let host = Host::of(&["calc", "misbehaves"]).await;
+    let mut connection = http2(host.services).await;
+    let length = host.get("/api/add/40/2").await.body.len().to_string();
+    let nowhere = host.send("HEAD", "/nowhere", &[], "").await;
+    for (verb, path, status, length) in [
+        ("HEAD", "/api/add/40/2", 200, length.as_str()),
+        ("HEAD", "/nowhere", 404, nowhere.header("content-length")),
+        ("HEAD", "/misbehaves/stream/3", 200, ""),
+        ("POST", "/misbehaves/say", 204, ""),
+    ] {
+        let asked = request(verb, host.services, path, &[], body(""));
+        let response = within("an answer", connection.send_request(asked)).await.unwrap();
+        let reply = Reply::read(response).await.unwrap();
+        assert_eq!((reply.status, reply.header("content-length")), (status, length), "{path}");
+        assert!(reply.body.is_empty(), "{path}: {reply:?}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a_header_list_of_http2_over_16_kib_is_refused_and_the_connection_goes_on() {
     let host = Host::of(&["calc"]).await;
     let mut connection = http2(host.services).await;

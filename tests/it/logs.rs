@@ -179,6 +179,29 @@ async fn a_reader_follows_the_log_until_the_host_stops() {
 }
 
 #[tokio::test]
+async fn a_reader_that_comes_back_misses_nothing_that_is_kept() {
+    let host = host().await;
+    say(&host, "read").await;
+    let mut reader = Reader::of_log(&host, "service=misbehaves&limit=1").await;
+    let last = reader.next().await;
+    assert_eq!(last.data["message"], "read");
+    drop(reader);
+    let said: Vec<String> = (0..100).map(|n| format!("missed {n}")).collect();
+    say(&host, &said.join("\n")).await;
+    // One of an earlier run of the host goes on with all that there is.
+    for id in [last.id.as_str(), "1-7"] {
+        let mut reader = Reader::of_log_after(&host, "service=misbehaves&limit=1", id).await;
+        if id != last.id {
+            while reader.data().await["message"] != "read" {}
+        }
+        for text in &said {
+            assert_eq!(reader.data().await["message"], *text);
+        }
+    }
+    host.stop().await;
+}
+
+#[tokio::test]
 async fn a_reader_that_is_slow_is_told_how_much_it_missed() {
     let manifest = "[limits]\nlog_bytes_per_second = 1_000_000_000";
     let host = Host::over(Folder::of(&["misbehaves"]).with("misbehaves.toml", manifest)).await;

@@ -71,7 +71,11 @@ impl Access {
     }
 
     fn judge(&self, verb: &Method, headers: &HeaderMap, now: SystemTime) -> Result<Way, Kept> {
-        let Some(token) = &self.token else { return Ok(Way::Open) };
+        let Some(token) = &self.token else {
+            // Where it may be sent without an origin, a page that is kept from the
+            // answer still takes a place, or the events of a group.
+            return if is_of_own_site(headers) { Ok(Way::Open) } else { Err(Kept::Foreign) };
+        };
         if let Some(shown) = headers.get(AUTHORIZATION) {
             let shown = bearer(shown.as_bytes()).unwrap_or_default();
             return if is_token(token, shown) { Ok(Way::Token) } else { Err(Kept::WrongToken) };
@@ -140,7 +144,8 @@ impl Access {
                 unauthorized("the admin side asks for its token: authorization: Bearer TOKEN")
             }
             Kept::Foreign => {
-                let message = "a change by session has to come from a page of the admin side";
+                let message = "pages of other sites are not answered; \
+                               a change by session has to come from a page of the admin side";
                 Refused::new(StatusCode::FORBIDDEN, "forbidden", message)
             }
             Kept::WrongToken => {
@@ -234,12 +239,14 @@ fn keyed(token: &Token, parts: &[&[u8]]) -> Hmac<Sha256> {
 /// somebody who typed its address. Other ports of the same machine get the
 /// cookie, too, so `SameSite` does not tell that.
 fn is_own_page(verb: &Method, headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site").map(::http::HeaderValue::as_bytes);
-    if !matches!(site, None | Some(b"same-origin" | b"none")) {
-        return false;
-    }
     // The guard has seen to it that an origin is that of the admin side.
-    verb.is_safe() || headers.contains_key(ORIGIN)
+    is_of_own_site(headers) && (verb.is_safe() || headers.contains_key(ORIGIN))
+}
+
+/// Whether no browser says that a page of another site, or of another port, sends it.
+fn is_of_own_site(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(::http::HeaderValue::as_bytes);
+    matches!(site, None | Some(b"same-origin" | b"none"))
 }
 
 fn seconds(time: SystemTime) -> u64 {
@@ -288,6 +295,15 @@ mod tests {
             judged(get, &[("authorization", shown)], Err(Kept::WrongToken));
         }
         let open = Access::new(None, false);
+        for (site, expected) in [
+            ("same-origin", Ok(Way::Open)),
+            ("none", Ok(Way::Open)),
+            ("same-site", Err(Kept::Foreign)),
+            ("cross-site", Err(Kept::Foreign)),
+        ] {
+            let sent = headers(&[("sec-fetch-site", site)]);
+            assert_eq!(open.judge(get, &sent, SystemTime::now()), expected, "{site}");
+        }
         assert_eq!(open.judge(get, &HeaderMap::new(), SystemTime::now()), Ok(Way::Open));
     }
 

@@ -143,22 +143,10 @@ pub(super) async fn services(AxumState(admin): AxumState<Admin>) -> Json<Value> 
         admin.desk.modules().iter().filter(|module| module.refusal.is_some()).cloned().collect();
     let pinned: Vec<ModuleView> =
         admin.desk.modules().iter().filter(|module| module.pinned.is_some()).cloned().collect();
-    let external = external(&admin);
+    let external = admin.registry.list_outside();
     Json(json!({
         "services": services, "external": external, "refused": refused, "pinned": pinned,
     }))
-}
-
-/// Records of others, by key.
-fn external(admin: &Admin) -> Value {
-    let mut all = admin.registry.list_all();
-    for list in all.values_mut() {
-        if let Value::Array(records) = list {
-            records.retain(|record| record.pointer("/metadata/kind") != Some(&json!("wasm")));
-        }
-    }
-    all.retain(|_, list| list.as_array().is_some_and(|records| !records.is_empty()));
-    Value::Object(all)
 }
 
 pub(super) async fn service(
@@ -192,7 +180,7 @@ pub(super) async fn service(
 fn records(admin: &Admin, name: &str) -> Result<Json<Value>, Refused> {
     let records: Vec<Value> = admin
         .registry
-        .list_all()
+        .list_outside()
         .into_iter()
         .flat_map(|(_, list)| list.as_array().cloned().unwrap_or_default())
         .filter(|record| record.get("name") == Some(&json!(name)))

@@ -17,10 +17,15 @@ use serde::Deserialize;
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// Readers that watch at once.
 const WATCHES_MAX: usize = 64;
+/// How long nothing is said to whoever watches. Those who are gone are found out
+/// by it.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Places for readers that watch. Clones share them.
 #[derive(Clone)]
@@ -94,7 +99,7 @@ pub(super) fn described() -> Paths {
         }),
     );
     let watch = "`true` or empty: lines of JSON, first all there is and then each change, for as \
-                 long as they are read";
+                 long as they are read; empty ones are signs of life";
     let all = json!({
         "application/json": { "schema": object(&["endpoints"], json!({ "endpoints": array(endpoint) })) },
         "application/x-ndjson": { "schema": text() },
@@ -119,12 +124,13 @@ fn begin(admin: &Admin) -> Result<Response, Refused> {
 }
 
 impl Watching {
-    /// The next lines; none when the host stops.
+    /// The next lines, or an empty one as a sign of life; none when the host stops.
     async fn next(&mut self) -> Option<Bytes> {
         let events = tokio::select! {
-            events = self.watch.next() => events,
+            events = timeout(HEARTBEAT, self.watch.next()) => events,
             () = self.stop.stopped() => return None,
         };
+        let Ok(events) = events else { return Some("\n".into()) };
         let line = |event: &EndpointEvent| serde_json::to_string(event).unwrap_or_default() + "\n";
         Some(events.iter().map(line).collect::<String>().into())
     }

@@ -31,6 +31,13 @@ pub(super) async fn metrics(AxumState(admin): AxumState<Admin>) -> Response {
     let modules = admin.desk.modules();
     let refused = modules.iter().filter(|module| module.refusal.is_some()).count();
     one(&mut text, "picolet_requests", "Requests that run now.", admin.front.requests());
+    let sheds = admin.front.sheds();
+    let help = "Requests that were turned away since too many ran.";
+    total(&mut text, "picolet_requests_shed_total", help, sheds);
+    let (open, turned_away) = admin.front.connections();
+    one(&mut text, "picolet_connections", "Open connections of clients.", open);
+    let help = "Connections that were closed at once since too many were open.";
+    total(&mut text, "picolet_connections_turned_away_total", help, turned_away);
     let over = admin.front.over_pace();
     total(&mut text, "picolet_requests_over_pace_total", "Requests that came too fast.", over);
     one(&mut text, "picolet_modules", "Modules in the folder.", modules.len());

@@ -3,7 +3,7 @@
 use super::{Crews, Host, admin_side};
 use crate::admin;
 use crate::crew::Report;
-use crate::http::{Connections, Front};
+use crate::http::Front;
 use crate::limits::{HOOK_MS, HostLimits};
 use crate::telemetry::Announcer;
 use std::sync::Arc;
@@ -34,11 +34,9 @@ impl Host {
         let limits = self.settings.limits;
         let Crews { outer, loading, .. } = &self.crews;
         let closing = watch::Sender::new(false);
-        let connections = Arc::new(Connections::default());
         for listener in self.listeners {
-            let (front, connections) = (self.front.clone(), connections.clone());
-            let closing = closing.subscribe();
-            outer.hire("accept", |_| front.accept(listener, connections, closing));
+            let (front, closing) = (self.front.clone(), closing.subscribe());
+            outer.hire("accept", |_| front.accept(listener, closing));
         }
         let front = self.front.clone();
         outer.hire("watch", |stop| front.keep_watch(stop));

@@ -3,7 +3,7 @@
 use super::args::CallArgs;
 use super::link::{address, send, send_within};
 use super::remote::{block_on, refusal};
-use super::{Failure, write_out};
+use super::{Failure, read, write_out};
 use crate::outbound;
 use bytes::Bytes;
 use http::Request;
@@ -11,7 +11,6 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::time::Duration;
 
 /// What a host has beyond the time of a call to say that it is over.
@@ -64,17 +63,14 @@ fn order(args: &CallArgs) -> Result<Value, Failure> {
 
 /// JSON as it was typed, or where that says it is.
 fn data(typed: &str) -> Result<Value, Failure> {
-    let read = match typed.strip_prefix('@') {
-        Some(file) => std::fs::read(file),
-        None if typed == "-" => {
-            let mut read = Vec::new();
-            std::io::stdin().read_to_end(&mut read).map(|_| read)
-        }
+    let content = match typed.strip_prefix('@') {
+        Some(file) => read(file),
+        None if typed == "-" => read(typed),
         None => Ok(typed.as_bytes().to_vec()),
     };
-    let text =
-        read.map_err(|error| Failure::Failed(format!("--data {typed} cannot be read: {error}")))?;
-    serde_json::from_slice(&text).map_err(|error| {
+    let content = content
+        .map_err(|error| Failure::Failed(format!("--data {typed} cannot be read: {error}")))?;
+    serde_json::from_slice(&content).map_err(|error| {
         let text = "@FILE is JSON in a file, and - that of standard input";
         Failure::Usage(vec![format!("--data is not JSON: {error}; {text}")])
     })

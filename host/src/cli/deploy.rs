@@ -2,7 +2,7 @@
 
 use super::args::{DeployArgs, RemoteArgs, RemoveArgs, ServiceArgs};
 use super::link::{address, send};
-use super::remote::{array, ask, block_on, collect, get, not_a_host, refusal, text, which};
+use super::remote::{array, ask, block_on, collect, get, not_a_host, refusal, shown, text, which};
 use super::{Failure, print};
 use crate::outbound::{self, OutBody};
 use crate::path::encode;
@@ -157,7 +157,7 @@ fn digest(verdict: &Value) -> String {
 /// What to say where the host holds on to another revision than what was sent,
 /// as after a rollback: only then has a file that is not refused a reason.
 fn held_back(verdict: &Value) -> Option<String> {
-    let get = |name: &str| text(verdict, &format!("/{name}"));
+    let get = |name: &str| shown(verdict, &format!("/{name}"));
     let reason = Some(get("reason")).filter(|reason| !reason.is_empty())?;
     let (module, service, version) = (get("module"), get("service"), get("version"));
     Some(format!(
@@ -180,7 +180,7 @@ fn served(remote: &RemoteArgs, module: &str) -> Option<String> {
 /// What to say of a refusal: the reason, what is served of the module, and where
 /// the file is.
 fn refused(verdict: &Value, live: Option<&str>) -> String {
-    let (module, reason) = (text(verdict, "/module"), text(verdict, "/reason"));
+    let (module, reason) = (text(verdict, "/module"), shown(verdict, "/reason"));
     // What the host sees to be wrong before it is in its place has no digest.
     let is_in_place = !text(verdict, "/digest").is_empty();
     let then = match (is_in_place, live) {

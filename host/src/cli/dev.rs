@@ -11,12 +11,12 @@ mod saves;
 use super::args::{DevArgs, HOST, RemoteArgs, ServeArgs};
 use super::project::{Group, Outcome, Profile, Project};
 use super::remote::block_on;
-use super::serve::{Stop, look, outcome, settings};
+use super::serve::{Stop, look, outcome, runtime, settings};
 use super::{Failure, complain, tell};
 use crate::app::{BuildError, Host};
 use crate::keys::Keys;
 use crate::telemetry::{Announcer, start_log};
-use place::{Place, Verdict};
+use place::{LINES_MAX, Place, Said, Verdict};
 use saves::Saves;
 use std::io;
 use std::pin::pin;
@@ -24,8 +24,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use toml::Value;
 
-/// Lines of the host that may wait to be read; more are only printed.
-const LINES_MAX: usize = 256;
 /// How long callers may take when this ends.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -77,11 +75,7 @@ fn local(work: Work, serve: ServeArgs) -> Result<(), Failure> {
     usual.add("fast_reload", Value::Boolean(true), "picolet dev");
     let settings = settings(serve, usual)?;
     let _log = start_log(&settings.log, look(&settings.log));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(Failure::failed)?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let program = std::env::current_exe().map_err(Failure::failed)?;
         let stop = Stop::or_hangup()?;
@@ -92,7 +86,8 @@ fn local(work: Work, serve: ServeArgs) -> Result<(), Failure> {
         let (end, ended) = watch::channel(false);
         let stopping = is_true(ended.clone());
         let working = async {
-            let done = work.go_on(Place::Folder { folder: &folder, lines }, stop).await;
+            let place = Place::Folder { folder: &folder, said: Said::by(lines) };
+            let done = work.go_on(place, stop).await;
             end.send_replace(true);
             done
         };

@@ -2,22 +2,18 @@
 
 use super::args::{PublishArgs, SubscribeArgs};
 use super::link::{address, send};
-use super::remote::{block_on, collect, lines, not_a_host, refusal, text};
-use super::{Failure, print};
+use super::remote::{Told, block_on, collect, events, not_a_host, refusal, text};
+use super::{Failure, complain, print, read};
 use crate::outbound;
+use crate::telemetry::printable;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use serde_json::Value;
-use std::io::Read;
 
 pub(super) fn publish(args: &PublishArgs) -> Result<(), Failure> {
     let payload = match args.data.as_deref() {
-        Some("-") => {
-            let mut payload = Vec::new();
-            std::io::stdin().read_to_end(&mut payload).map_err(Failure::failed)?;
-            payload
-        }
+        Some("-") => read("-").map_err(Failure::failed)?,
         Some(data) => data.as_bytes().to_vec(),
         None => Vec::new(),
     };
@@ -65,33 +61,44 @@ pub(super) fn subscribe(args: &SubscribeArgs) -> Result<(), Failure> {
             return Err(refusal(response).await);
         }
         let mut left = args.count.unwrap_or(u64::MAX);
-        let mut kind = String::new();
-        lines(response, |line| {
-            if line.is_empty() {
-                kind.clear();
-            } else if let Some(named) = line.strip_prefix("event: ") {
-                kind = named.to_owned();
-            } else if let Some(data) = line.strip_prefix("data: ") {
-                left -= u64::from(kind.is_empty());
-                show(&kind, data, args.remote.json);
-            }
+        let told = events(response, |told| {
+            left -= u64::from(told.kind.is_empty());
+            show(&told, args.remote.json);
             0 < left
-        })
-        .await
+        });
+        told.await.map_err(Failure::Failed)
     })
 }
 
-fn show(kind: &str, data: &str, as_json: bool) {
-    if as_json && kind.is_empty() {
-        return print(data);
+fn show(told: &Told<'_>, as_json: bool) {
+    if as_json && told.kind.is_empty() {
+        return print(told.data);
     }
-    let event: Value = serde_json::from_str(data).unwrap_or_default();
-    match kind {
-        "" => {
-            let payload = ["/data", "/text", "/base64"].map(|member| text(&event, member)).concat();
-            print(&format!("{} {payload}", text(&event, "/subject")));
-        }
-        "missed" => super::complain(&format!("missed {} events", text(&event, "/events"))),
-        other => super::complain(other),
+    let event: Value = serde_json::from_str(told.data).unwrap_or_default();
+    match told.kind {
+        "" => print(&line(&event)),
+        "missed" => complain(&format!("missed {} events", text(&event, "/events"))),
+        other => complain(&printable(other)),
+    }
+}
+
+/// An event for people. What somebody publishes does nothing to a terminal.
+fn line(event: &Value) -> String {
+    let payload = ["/data", "/text", "/base64"].map(|member| text(event, member)).concat();
+    printable(&format!("{} {payload}", text(event, "/subject"))).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_is_one_line_whatever_is_in_it() {
+        let text = json!({ "subject": "notes.a", "text": "a\r\n\u{1b}[2Jb" });
+        assert_eq!(line(&text), "notes.a a\\r\\n\\u{1b}[2Jb");
+        let data = json!({ "subject": "notes.b", "data": { "a": "\u{9b}1m", "b": 1 } });
+        assert_eq!(line(&data), r#"notes.b {"a":"\u{9b}1m","b":1}"#);
+        assert_eq!(line(&json!({ "subject": "notes.c", "base64": "AA==" })), "notes.c AA==");
     }
 }

@@ -6,6 +6,7 @@ use crate::declaration::{Method, Subscribed, Timer, WebSocket};
 use crate::engine::World;
 use crate::loader::{Inspection, inspect as load};
 use crate::secret::Environment;
+use crate::telemetry::printable;
 use serde_json::json;
 
 pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
@@ -76,7 +77,7 @@ fn print_text(inspection: &Inspection) {
     let root = if declaration.root.is_empty() { "/" } else { &declaration.root };
     print(&format!("{} {} at {root}", declaration.name, declaration.version));
     if !declaration.description.is_empty() {
-        print(&declaration.description);
+        print(&printable(&declaration.description));
     }
     print(&format!("world: {}, {} bytes, {}", world(inspection), inspection.bytes, service.digest));
     print("methods:");

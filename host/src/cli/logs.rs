@@ -2,7 +2,7 @@
 
 use super::args::{LogsArgs, RemoteArgs};
 use super::link::{address, send};
-use super::remote::{block_on, fetch, lines, not_a_host, refusal, text};
+use super::remote::{block_on, events, fetch, not_a_host, refusal, text};
 use super::services::nothing_kept;
 use super::{Failure, complain, is_coloured, print};
 use crate::outbound;
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         &mut self,
         path: &str,
         mut told: impl FnMut(&str, &Value),
-    ) -> Result<&'static str, Ended> {
+    ) -> Result<String, Ended> {
         let remote = self.remote;
         let at = address(remote, path).map_err(Ended::Refused)?;
         let builder = Request::get(at);
@@ -128,25 +128,23 @@ impl<'a> Reader<'a> {
             }
             _ => return Err(Ended::Away(refusal(response).await)),
         }
-        let (mut kind, mut unread) = (String::new(), Ok(()));
-        let ended = lines(response, |line| {
-            if line.is_empty() {
-                kind.clear();
-            } else if let Some(id) = line.strip_prefix("id: ") {
-                self.last = Some(id.to_owned());
-            } else if let Some(named) = line.strip_prefix("event: ") {
-                kind = named.to_owned();
-            } else if let Some(data) = line.strip_prefix("data: ") {
-                match serde_json::from_str(data) {
-                    Ok(data) => told(&kind, &data),
-                    Err(_) => unread = Err(Ended::Refused(not_a_host(remote))),
-                }
+        let mut unread = Ok(());
+        let ended = events(response, |event| {
+            match serde_json::from_str(event.data) {
+                Ok(line) => told(event.kind, &line),
+                Err(_) => unread = Err(Ended::Refused(not_a_host(remote))),
+            }
+            if !event.id.is_empty() {
+                self.last = Some(event.id.to_owned());
             }
             unread.is_ok()
-        })
-        .await;
+        });
+        let ended = ended.await;
         unread?;
-        Ok(if ended.is_ok() { "the host stopped" } else { "the connection to the host is lost" })
+        Ok(match ended {
+            Ok(()) => "the host stopped".to_owned(),
+            Err(how) => how,
+        })
     }
 }
 

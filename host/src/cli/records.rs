@@ -2,21 +2,14 @@
 
 use super::args::{RegisterArgs, UnregisterArgs};
 use super::remote::{ask, ask_with, text};
-use super::{Failure, print};
+use super::{Failure, print, read};
 use crate::path::encode;
 use http::Method;
 use serde_json::{Value, json};
-use std::io::Read;
 
 pub(super) fn register(args: &RegisterArgs) -> Result<(), Failure> {
     let file = &args.file;
-    let record = if file == "-" {
-        let mut text = Vec::new();
-        std::io::stdin().read_to_end(&mut text).map(|_| text)
-    } else {
-        std::fs::read(file)
-    };
-    let record = record.map_err(|error| {
+    let record = read(file).map_err(|error| {
         Failure::Failed(format!("{file} cannot be read: {error}; - is standard input"))
     })?;
     let record: Value = serde_json::from_slice(&record)

@@ -4,23 +4,71 @@ use super::args::{RemoteArgs, ServiceArgs};
 use super::link::{ANSWER_MAX, HEALTH_MAX, address, advice, send, send_within};
 use super::{Failure, print};
 use crate::outbound;
+use crate::telemetry::printable;
 use crate::travel::TRACEPARENT;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use serde_json::Value;
+use std::time::Duration;
 use tokio::time::timeout;
 
-/// Calls with each line of an answer that goes on, for as long as that wants more.
-pub(super) async fn lines(
-    mut response: Response<Incoming>,
+/// How long an answer that goes on may bring nothing: three times as long as a
+/// host lets pass before it gives a sign of life.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+
+/// One of the server-sent events of a host, which have one line of data each.
+pub(super) struct Told<'l> {
+    /// Of the last event that had one, this one included; else empty.
+    pub(super) id: &'l str,
+    /// Empty for what is told as a rule.
+    pub(super) kind: &'l str,
+    pub(super) data: &'l str,
+}
+
+/// Calls with each event of an answer that goes on, for as long as that wants
+/// more. An error says how it broke off.
+pub(super) async fn events<B>(
+    response: Response<B>,
+    mut call: impl FnMut(Told<'_>) -> bool,
+) -> Result<(), String>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (mut id, mut kind) = (String::new(), String::new());
+    let read = lines(response, |line| {
+        if line.is_empty() {
+            kind.clear();
+        } else if let Some(named) = line.strip_prefix("id: ") {
+            id = named.to_owned();
+        } else if let Some(named) = line.strip_prefix("event: ") {
+            kind = named.to_owned();
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            return call(Told { id: &id, kind: &kind, data });
+        }
+        true
+    });
+    read.await
+}
+
+/// The same with each line.
+pub(super) async fn lines<B>(
+    mut response: Response<B>,
     mut call: impl FnMut(&str) -> bool,
-) -> Result<(), Failure> {
+) -> Result<(), String>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let mut seen = Vec::new();
-    while let Some(frame) = response.body_mut().frame().await {
-        let frame = frame.map_err(|_| Failure::Failed("the answer broke off".into()))?;
+    loop {
+        let Ok(frame) = timeout(SILENCE_MAX, response.body_mut().frame()).await else {
+            let seconds = SILENCE_MAX.as_secs();
+            return Err(format!("the host has sent nothing for {seconds} s"));
+        };
+        let Some(frame) = frame else { return Ok(()) };
+        let frame = frame.map_err(|_| "the connection to the host is lost".to_owned())?;
         seen.extend_from_slice(&frame.into_data().unwrap_or_default());
         while let Some(end) = seen.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = seen.drain(..=end).collect();
@@ -29,7 +77,6 @@ pub(super) async fn lines(
             }
         }
     }
-    Ok(())
 }
 
 /// Says which version is meant.
@@ -135,7 +182,7 @@ pub(super) async fn refusal(response: Response<Incoming>) -> Failure {
     let body = collect(response).await.unwrap_or_default();
     let fault: Value = serde_json::from_slice(&body).unwrap_or_default();
     let said = ["error", "fault"].map(|name| fault.get(name).and_then(Value::as_str));
-    Failure::Failed(match said {
+    let told = match said {
         // The admin side never says this of itself.
         [Some(error), Some("no-route")] if !is_of_method => format!(
             "{error}: services are served at this address; that of the admin side is another \
@@ -146,7 +193,8 @@ pub(super) async fn refusal(response: Response<Incoming>) -> Failure {
         }
         _ if is_of_method => format!("{status} {}", String::from_utf8_lossy(&body)),
         _ => format!("what answers there ({status}) is no Picolet host; {NAME_ONE}"),
-    })
+    };
+    Failure::Failed(printable(&told).into_owned())
 }
 
 /// The whole of an answer, of which something comes all the time.
@@ -186,7 +234,54 @@ pub(super) fn text(value: &Value, pointer: &str) -> String {
     }
 }
 
+/// The same for people: what others wrote does nothing to a terminal.
+pub(super) fn shown(value: &Value, pointer: &str) -> String {
+    printable(&text(value, pointer)).into_owned()
+}
+
 pub(super) fn root(value: &Value) -> String {
     let root = text(value, "/root");
     if root.is_empty() { "/".to_owned() } else { root }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+    use crate::outbound::OutBody;
+    use futures::{StreamExt, stream};
+    use tokio::time::{Instant, sleep};
+
+    /// An answer that brings a chunk every 40 s, and then nothing any more.
+    fn fading(chunks: &'static [&'static str]) -> Response<OutBody> {
+        let chunks = stream::iter(chunks).then(|chunk| async move {
+            sleep(Duration::from_secs(40)).await;
+            Ok::<_, Fault>(Bytes::from_static(chunk.as_bytes()))
+        });
+        Response::new(outbound::streamed(chunks.chain(stream::pending()).boxed()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_any_more_is_not_waited_for() {
+        let (begun, mut seen) = (Instant::now(), Vec::new());
+        let ended = lines(fading(&["a\n\nb", "c\n", "d"]), |line| {
+            seen.push(line.to_owned());
+            true
+        });
+        assert_eq!(ended.await, Err("the host has sent nothing for 45 s".to_owned()));
+        assert_eq!(seen, ["a", "", "bc"]);
+        assert_eq!(begun.elapsed().as_secs(), 3 * 40 + 45);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_have_the_last_id_and_their_own_kind() {
+        let chunks = &["id: 1\nda", "ta: {}\n\n: \n\nevent: missed\n", "data: 3\n\ndata: 4\n\n"];
+        let mut seen = Vec::new();
+        let ended = events(fading(chunks), |Told { id, kind, data }| {
+            seen.push([id, kind, data].join("|"));
+            seen.len() < 3
+        });
+        assert_eq!(ended.await, Ok(()));
+        assert_eq!(seen, ["1||{}", "1|missed|3", "1||4"]);
+    }
 }

@@ -10,19 +10,22 @@ use crate::settings::{LogSettings, Settings, TOKEN_VARIABLE, Token, token_source
 use crate::telemetry::{Look, start_log};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use toml::Value;
 
 pub(super) fn serve(args: ServeArgs) -> Result<(), Failure> {
     let settings = settings(args, Keys::default())?;
     let _log = start_log(&settings.log, look(&settings.log));
-    // For what is beside the requests: they have threads of their own.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(Failure::failed)?;
+    let runtime = runtime()?;
     runtime.block_on(run(settings))
+}
+
+/// For what is beside the requests: they have threads of their own.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.map_err(Failure::failed)
 }
 
 /// Text for people at a terminal, JSON otherwise, unless it is said.

@@ -2,13 +2,17 @@
 
 use super::args::{RemoteArgs, ServiceArgs, ServicesArgs};
 use super::link::{address, send};
-use super::remote::{array, block_on, fetch, get, lines, not_a_host, refusal, root, text, which};
+use super::remote::{array, block_on, fetch, get, lines, not_a_host, refusal};
+use super::remote::{root, shown, text, which};
 use super::table::{Column, Listing, Paper, Tone};
 use super::traces::duration;
 use super::{Failure, complain, print};
 use crate::outbound;
+use crate::telemetry::printable;
 use http::{Request, StatusCode};
+use semver::Version;
 use serde_json::{Map, Value, json};
+use std::cmp::Ordering;
 
 /// What is shown of services, and what goes first where there is no room.
 const SERVICES: [Column; 7] = [
@@ -51,16 +55,16 @@ pub(super) fn services(args: &ServicesArgs) -> Result<(), Failure> {
     for service in services {
         if service.get("withdrawn").is_some() {
             let (name, version) = (text(service, "/name"), text(service, "/version"));
-            let why = text(service, "/withdrawn");
+            let why = shown(service, "/withdrawn");
             print(&format!("{} {name} {version}: {why}", bad("withdrawn", paper)));
         }
     }
     for module in array(&listing, "/pinned") {
-        let (file, why) = (text(module, "/file"), text(module, "/pinned"));
+        let (file, why) = (shown(module, "/file"), shown(module, "/pinned"));
         print(&format!("pinned {file}: {why}; {UNPINNED}"));
     }
     for module in array(&listing, "/refused") {
-        let (file, why) = (text(module, "/file"), text(module, "/refusal"));
+        let (file, why) = (shown(module, "/file"), shown(module, "/refusal"));
         print(&format!("{} {file}: {why}", bad("refused", paper)));
     }
     Ok(())
@@ -74,12 +78,19 @@ fn external(listing: &Value) -> impl Iterator<Item = &Value> {
 
 /// By name, and by version where there are several, of services and of records.
 fn sorted<'v>(values: impl Iterator<Item = &'v Value>) -> Vec<&'v Value> {
-    let mut sorted: Vec<&Value> = values.collect();
-    sorted.sort_by_cached_key(|value| {
-        let version = text(value, "/version") + &text(value, "/metadata/version");
-        (text(value, "/name"), version)
+    let version = |value: &Value| text(value, "/version") + &text(value, "/metadata/version");
+    let mut sorted: Vec<_> =
+        values.map(|value| (text(value, "/name"), version(value), value)).collect();
+    sorted.sort_by(|(name, version, _), (other, other_version, _)| {
+        name.cmp(other).then_with(|| compare_versions(version, other_version))
     });
-    sorted
+    sorted.into_iter().map(|(.., value)| value).collect()
+}
+
+/// Versions in their own order, after texts that are none.
+pub(super) fn compare_versions(one: &str, other: &str) -> Ordering {
+    let parsed = |text: &str| Version::parse(text).ok();
+    parsed(one).cmp(&parsed(other)).then_with(|| one.cmp(other))
 }
 
 fn table(services: &[&Value], external: &[&Value]) -> Listing {
@@ -141,15 +152,17 @@ fn watch_endpoints(args: &RemoteArgs) -> Result<(), Failure> {
             return Err(refusal(response).await);
         }
         let mut unread = Ok(());
-        lines(response, |line| {
+        let ended = lines(response, |line| {
             match serde_json::from_str(line) {
+                // With nothing to say the host shows that it is there.
+                _ if line.is_empty() => (),
                 Ok(event) => watch_line(&event, args.json).iter().for_each(|line| print(line)),
                 Err(_) => unread = Err(not_a_host(args)),
             }
             unread.is_ok()
-        })
-        .await?;
-        unread
+        });
+        let ended = ended.await;
+        unread.and(ended.map_err(Failure::Failed))
     })
 }
 
@@ -166,7 +179,9 @@ fn watch_line(event: &Value, as_json: bool) -> Option<String> {
         None => String::new(),
     };
     let (service, version, state) = (get("service"), get("version"), get("state"));
-    Some(format!("{kind} {service} {version} {state}{rests} {} at {at}", get("registration")))
+    let id = get("registration");
+    let whole = format!("{kind} {service} {version} {state}{rests} {id} at {at}");
+    Some(printable(&whole).into_owned())
 }
 
 pub(super) fn service(args: &ServiceArgs) -> Result<(), Failure> {
@@ -205,18 +220,19 @@ fn record_line(record: &Value) -> String {
     let version = if version.is_empty() { version } else { format!(" {version}") };
     let reason = text(record, "/reason");
     let reason = if reason.is_empty() { reason } else { format!(" ({reason})") };
-    format!(
+    let whole = format!(
         "{}{version} at {} {}{reason}, registered as {}",
         text(record, "/name"),
         place(record),
         text(record, "/status").to_lowercase(),
         text(record, "/registration")
-    )
+    );
+    printable(&whole).into_owned()
 }
 
 /// What it is, and of which content.
 fn heading(detail: &Value) -> Vec<String> {
-    let get = |name: &str| text(detail, &format!("/{name}"));
+    let get = |name: &str| shown(detail, &format!("/{name}"));
     let (name, version, module) = (get("name"), get("version"), get("module"));
     let first = format!("{name} {version} at {} from {module}", root(detail));
     let description = Some(get("description")).filter(|text| !text.is_empty());
@@ -229,9 +245,9 @@ fn plight(detail: &Value, listing: &Value, paper: Paper) -> Vec<String> {
     let file = text(detail, "/module");
     let said = |list: &str, why: &str| {
         let module = array(listing, list).iter().find(|module| text(module, "/file") == file)?;
-        Some(text(module, why))
+        Some(shown(module, why))
     };
-    let withdrawn = detail.get("withdrawn").map(|_| text(detail, "/withdrawn"));
+    let withdrawn = detail.get("withdrawn").map(|_| shown(detail, "/withdrawn"));
     let withdrawn = withdrawn.map(|why| format!("{}: {why}", bad("withdrawn", paper)));
     let pinned = said("/pinned", "/pinned").map(|why| format!("pinned: {why}; {UNPINNED}"));
     let refused = said("/refused", "/refusal").map(|why| {
@@ -265,7 +281,7 @@ fn methods(detail: &Value) -> Listing {
 
 /// A limit with its unit, which its name ends with. The ending stays where there
 /// is another limit of the name without it.
-fn limit(limits: &Map<String, Value>, name: &str) -> String {
+pub(super) fn limit(limits: &Map<String, Value>, name: &str) -> String {
     let value = limits.get(name).unwrap_or(&Value::Null);
     let units = [
         ("_mib", "MiB"),
@@ -308,7 +324,7 @@ mod tests {
     fn services_are_sorted_by_their_names_and_records_follow() {
         let service = |name: &str, version: &str| json!({ "name": name, "version": version });
         let listing = json!({
-            "services": [service("b", "1.0.0"), service("a", "2.0.0"), service("a", "1.0.0")],
+            "services": [service("b", "1.0.0"), service("a", "1.10.0"), service("a", "1.9.0")],
             "external": { "k": [{ "name": "z" }], "l": [{ "name": "y" }, { "name": "0" }] },
         });
         let services = sorted(array(&listing, "/services").iter());
@@ -318,8 +334,29 @@ mod tests {
             .skip(1)
             .map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
             .collect();
-        assert_eq!(names[..3], ["a 1.0.0", "a 2.0.0", "b 1.0.0"], "{shown}");
+        assert_eq!(names[..3], ["a 1.9.0", "a 1.10.0", "b 1.0.0"], "{shown}");
         assert!(names[3] < names[4] && names[4] < names[5], "{shown}");
+    }
+
+    #[test]
+    fn versions_have_their_own_order() {
+        let mut versions = ["1.10.0", "b", "1.9.0", "2.0.0-rc.1", "", "2.0.0", "a", "1.9"];
+        versions.sort_by(|one, other| compare_versions(one, other));
+        assert_eq!(versions, ["", "1.9", "a", "b", "1.9.0", "1.10.0", "2.0.0-rc.1", "2.0.0"]);
+    }
+
+    #[test]
+    fn what_others_write_is_one_line() {
+        let mut record = json!({ "name": "ext", "root": "/\u{1b}[2J", "registration": "r-1" });
+        record["metadata"] = json!({ "version": "1\n2" });
+        let line = record_line(&record);
+        assert!(line.starts_with("ext 1\\n2 at /\\u{1b}[2J "), "{line}");
+        let event = json!({ "event": "added", "endpoint": { "service": "e", "root": "/\u{1b}" } });
+        let line = watch_line(&event, false).unwrap();
+        assert!(line.starts_with("added e ") && line.ends_with(" at /\\u{1b}"), "{line}");
+        assert_eq!(watch_line(&event, true), Some(event.to_string()));
+        let described = json!({ "name": "calc", "description": "a\n\u{1b}[2Jb" });
+        assert_eq!(heading(&described)[1], "a\\n\\u{1b}[2Jb");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! it whole. Where there is no terminal, a row is a line.
 
 use super::is_coloured;
+use crate::telemetry::printable;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
 };
@@ -87,8 +88,10 @@ impl Listing {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
+    /// A row. What others wrote does nothing to a terminal.
     pub(super) fn add(&mut self, cells: impl IntoIterator<Item = (String, Tone)>) {
-        self.rows.push(cells.into_iter().collect());
+        let cells = cells.into_iter();
+        self.rows.push(cells.map(|(text, tone)| (printable(&text).into_owned(), tone)).collect());
     }
 
     /// The same for cells that mean nothing by themselves.
@@ -239,6 +242,17 @@ mod tests {
             assert_eq!(text.lines().count(), 2, "{text}");
             assert!(words.iter().all(|word| text.contains(word)), "{text}");
             assert!(!missing.iter().any(|word| text.contains(word)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_a_line_whatever_is_in_it() {
+        let mut listing = Listing::new(&[Column::text("service", 0), Column::id("id", 0)]);
+        listing.add_plain(["a\nrefused b".to_owned(), "\u{1b}[2J".to_owned()]);
+        for width in [None, Some(80)] {
+            let text = listing.render(Paper { width, is_coloured: false });
+            assert_eq!(text.lines().count(), 2, "{text}");
+            assert!(text.contains("a\\nrefused b") && text.contains("\\u{1b}[2J"), "{text}");
         }
     }
 

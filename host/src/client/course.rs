@@ -207,7 +207,7 @@ impl Course {
             Place::Here => Fault::Deadline { doing: "a service was called" },
             Place::There => Fault::NoAnswer {
                 service: self.pending.call.service.clone(),
-                domain: begun.endpoint.record.domain.clone(),
+                endpoint: begun.endpoint.record.registration.clone(),
             },
         }
     }

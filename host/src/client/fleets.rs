@@ -13,7 +13,7 @@ use crate::fleet::{
 };
 use crate::record::{Now, Status};
 pub(super) use crate::registry::Endpoint;
-use crate::registry::Registry;
+use crate::registry::{Registry, registration};
 use crate::selector::Offer;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -215,12 +215,13 @@ impl Crowd {
     fn resting(&self, sought: &Sought<'_>, resting: &Resting) -> Nobody {
         let due = self.started + resting.due;
         let due_ms = millis(due.saturating_duration_since(Instant::now()));
-        let mut resting_ids = resting.ids.join(", ");
-        if resting.ids.len() < resting.count {
-            resting_ids.push_str(&format!(" and {} more", resting.count - resting.ids.len()));
+        let named: Vec<&str> = resting.ids.iter().map(|id| registration(id)).collect();
+        let mut endpoints = named.join(", ");
+        if named.len() < resting.count {
+            endpoints.push_str(&format!(" and {} more", resting.count - named.len()));
         }
         let service = sought.service.to_owned();
-        (Fault::AllRest { service, endpoints: resting_ids, due_ms }, Some(due))
+        (Fault::AllRest { service, endpoints, due_ms }, Some(due))
     }
 
     /// Takes the list of the registry. Who was down and is up again may be
@@ -361,9 +362,7 @@ fn why_nobody(endpoints: &[Endpoint], sought: &Sought<'_>) -> Fault {
         return Fault::NoTraffic { service };
     }
     let down = suit.iter().filter(|endpoint| endpoint.status == Status::Down);
-    let named = |endpoint: &Endpoint| {
-        format!("{} ({})", endpoint.record.domain, endpoint.record.registration)
-    };
-    let down: Vec<String> = down.take(8).map(|endpoint| named(endpoint)).collect();
+    let down: Vec<&str> =
+        down.take(8).map(|endpoint| endpoint.record.registration.as_str()).collect();
     Fault::NoEndpoint { service, endpoints: down.join(", ") }
 }

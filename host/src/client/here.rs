@@ -31,7 +31,11 @@ pub(super) async fn call(
         Err(fault @ Fault::NoSuchMethod { .. }) => return Attempt::declined(fault),
         Err(fault) => return Attempt::answered(Err(fault), Verdict::Nothing),
     };
-    let body = pending.take_body();
+    let bytes_max = service.limits().request_body_bytes;
+    let body = match pending.take_body().bounded(bytes_max) {
+        Ok(body) => body,
+        Err(fault) => return Attempt::answered(Err(fault), Verdict::Nothing),
+    };
     let call = Call { entrance: Entrance::Method(method), head, body, context: context.clone() };
     match service.call(Box::new(call)).await {
         Served::Answered(Ok(answer)) => {

@@ -39,15 +39,20 @@ pub(super) async fn send(
         CallBody::Bytes(bytes) => outbound::full(bytes),
         CallBody::Stream(chunks) => outbound::streamed(chunks),
     };
-    let whose = Whose { service: pending.call.service.clone(), domain: record.domain.clone() };
+    let (service, endpoint) = (pending.call.service.clone(), record.registration.clone());
+    let whose = Whose { service, endpoint };
     let protocol = if record.is_http2() { Protocol::Http2 } else { Protocol::Http1 };
     match outbound.send(request, protocol).await {
         Ok(sent) => heard(sent, whose, context.deadline),
         Err(error) => {
-            let Whose { service, domain } = &whose;
+            let Whose { service, endpoint } = &whose;
+            let domain = &record.domain;
             let (request_id, error_text) = (&context.request_id, chain(&error));
             let trace_id = request_id.trace_id();
-            warn!(%service, %domain, %request_id, trace_id, error = error_text, "call failed");
+            warn!(
+                %service, %endpoint, %domain, %request_id, trace_id, error = error_text,
+                "call failed"
+            );
             unanswered(&error, whose)
         }
     }
@@ -64,21 +69,21 @@ fn unanswered(error: &OutboundError, whose: Whose) -> Attempt {
         OutboundError::GoneAway(_) => (Verdict::Nothing, declined(&whose), Begun::Moved),
         OutboundError::Refused(_) => (Verdict::Nothing, declined(&whose), Begun::Declined),
         other => {
-            let Whose { service, domain } = whose;
-            let garbled = |service, domain, why| Fault::GarbledAnswer { service, domain, why };
+            let Whose { service, endpoint } = whose;
+            let garbled = |service, endpoint, why| Fault::GarbledAnswer { service, endpoint, why };
             match other {
                 OutboundError::Connect(_) => {
-                    let fault = Fault::Unreachable { service, domain };
+                    let fault = Fault::Unreachable { service, endpoint };
                     (Verdict::Unreachable, fault, Begun::Unreached)
                 }
                 OutboundError::Garbled(_) => {
-                    (Verdict::Failed, garbled(service, domain, "it is no HTTP"), Begun::Maybe)
+                    (Verdict::Failed, garbled(service, endpoint, "it is no HTTP"), Begun::Maybe)
                 }
                 OutboundError::LargeHead(_) => {
                     let why = "its head is too large";
-                    (Verdict::Failed, garbled(service, domain, why), Begun::Maybe)
+                    (Verdict::Failed, garbled(service, endpoint, why), Begun::Maybe)
                 }
-                _ => (Verdict::Failed, Fault::BadUpstream { service, domain }, Begun::Maybe),
+                _ => (Verdict::Failed, Fault::BadUpstream { service, endpoint }, Begun::Maybe),
             }
         }
     };
@@ -89,12 +94,13 @@ fn unanswered(error: &OutboundError, whose: Whose) -> Attempt {
 #[derive(Clone)]
 struct Whose {
     service: String,
-    domain: String,
+    /// Its registration.
+    endpoint: String,
 }
 
 impl Whose {
     fn declines(&self) -> String {
-        format!("service {} at {} does not take it", self.service, self.domain)
+        format!("endpoint {} of service {} does not take it", self.endpoint, self.service)
     }
 }
 
@@ -204,8 +210,8 @@ fn begun(mut body: Incoming, place: Place, whose: Whose, deadline: Instant) -> A
         Some(Some(Ok(frame))) => frame.into_data().ok(),
         Some(None) => return AnswerBody::Empty,
         Some(Some(Err(_))) => {
-            let Whose { service, domain } = whose;
-            let broken = Err(Fault::BrokenAnswer { service, domain });
+            let Whose { service, endpoint } = whose;
+            let broken = Err(Fault::BrokenAnswer { service, endpoint });
             return AnswerBody::Stream(futures::stream::iter([broken]).boxed());
         }
         None => None,
@@ -231,8 +237,8 @@ fn in_time(
         match timeout_at(deadline, chunks.next()).await {
             Ok(chunk) => chunk.map(|chunk| (chunk, Some((chunks, whose)))),
             Err(_elapsed) => {
-                let Whose { service, domain } = whose;
-                Some((Err(Fault::SlowAnswer { service, domain }), None))
+                let Whose { service, endpoint } = whose;
+                Some((Err(Fault::SlowAnswer { service, endpoint }), None))
             }
         }
     };
@@ -242,8 +248,8 @@ fn in_time(
 fn chunks(body: Incoming, place: Place, whose: Whose) -> BoxStream<'static, Result<Bytes, Fault>> {
     let body = body.map_err(move |_| {
         let _ = &place;
-        let Whose { service, domain } = whose.clone();
-        Fault::BrokenAnswer { service, domain }
+        let Whose { service, endpoint } = whose.clone();
+        Fault::BrokenAnswer { service, endpoint }
     });
     let frames = BodyStream::new(body);
     let data = frames.filter_map(|frame| {

@@ -3,9 +3,11 @@
 use super::{Front, connection};
 use crate::addresses::Addresses;
 use crate::cores::Seat;
+use crate::telemetry::Seldom;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -31,8 +33,10 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Open connections, in all and by address.
 #[derive(Debug, Default)]
-pub(crate) struct Connections {
+pub(super) struct Connections {
     open: Mutex<Open>,
+    turned_away: AtomicU64,
+    warned: Seldom,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +46,23 @@ struct Open {
 }
 
 impl Connections {
+    /// Those that are open.
+    pub(super) fn count_open(&self) -> usize {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
+    /// Those that there was no place for.
+    pub(super) fn count_turned_away(&self) -> u64 {
+        self.turned_away.load(Relaxed)
+    }
+
+    fn turn_away(&self, from: IpAddr) {
+        let turned_away = self.turned_away.fetch_add(1, Relaxed) + 1;
+        if self.warned.is_due() {
+            warn!(%from, turned_away, "too many connections, one turned away");
+        }
+    }
+
     /// Counts a connection in, unless there are too many.
     fn enter(self: &Arc<Self>, from: IpAddr, total: usize, per_address: usize) -> Option<Entered> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +108,6 @@ impl Front {
     pub(crate) async fn accept(
         self: Arc<Self>,
         listener: TcpListener,
-        connections: Arc<Connections>,
         mut closing: watch::Receiver<bool>,
     ) {
         let mut pause = PAUSE_MIN;
@@ -100,7 +120,7 @@ impl Front {
             match accepted {
                 Ok((stream, from)) => {
                     pause = PAUSE_MIN;
-                    self.take(stream, from.ip(), &connections);
+                    self.take(stream, from.ip());
                 }
                 Err(error) if is_the_peers_doing(&error) => (),
                 Err(error) => {
@@ -114,12 +134,11 @@ impl Front {
         }
     }
 
-    fn take(self: &Arc<Self>, stream: TcpStream, from: IpAddr, connections: &Arc<Connections>) {
+    fn take(self: &Arc<Self>, stream: TcpStream, from: IpAddr) {
         let limits = &self.limits;
         let (total, per_address) = (limits.connections_max, limits.connections_per_address_max);
-        let Some(entered) = connections.enter(from, total, per_address) else {
-            warn!(%from, "too many connections, one turned away");
-            return;
+        let Some(entered) = self.connections.enter(from, total, per_address) else {
+            return self.connections.turn_away(from);
         };
         // Without it, small answers wait for acknowledgements.
         let _ = stream.set_nodelay(true);

@@ -8,7 +8,8 @@ use super::respond::Respond;
 use super::watch::Order;
 use crate::crew::Crew;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version};
+use http::header::CONTENT_LENGTH;
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -37,6 +38,7 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, place: Arc<Place
                 request.extensions_mut().insert(place.clone());
             }
             let is_http2 = request.version() == Version::HTTP_2;
+            let is_head = request.method() == Method::HEAD;
             let guard = clock.request(is_http2);
             let is_last = front.limits.connection_requests_max <= clock.requests_total();
             let handing = is_http2.then(|| Handing::new(&clock));
@@ -53,6 +55,9 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, place: Arc<Place
                 }
                 if let Some(access) = &mut access {
                     access.answered(&mut response);
+                }
+                if is_http2 {
+                    keep_bodiless(&mut response, is_head);
                 }
                 let response =
                     response.map(|body| Guarded { body, handing, access, _guard: guard });
@@ -83,11 +88,27 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, place: Arc<Place
     }
 }
 
+/// Sees to it that no body follows where HTTP has none, as it is done for HTTP/1.1
+/// anyway.
+fn keep_bodiless(response: &mut Response<Respond>, is_head: bool) {
+    let has_none = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if is_head
+        && !has_none
+        && let Some(length) = response.body().length()
+    {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    if is_head || has_none {
+        Respond::leave_out(response);
+    }
+}
+
 fn builder(front: &Front) -> auto::Builder<CrewExecutor> {
     let limits = &front.limits;
     let mut builder = auto::Builder::new(CrewExecutor(front.streams.clone()));
     // The host judges heads itself and answers in its own words; these are the
-    // bounds of what it is ready to look at.
+    // bounds of what it is ready to look at. A head over that of HTTP/2 gets a bare
+    // 431.
     builder
         .http1()
         .timer(TokioTimer::new())

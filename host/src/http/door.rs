@@ -56,12 +56,33 @@ async fn order(front: &Front, call: &mut Call, body: Incoming) -> Result<Outgoin
         Some(query) => format!("{rest}?{query}"),
         None => rest.to_owned(),
     };
-    let ModuleLimits { request_body_bytes, wall_ms, .. } = ModuleLimits::DEFAULT;
-    let body = body::begin(body, &head.headers, request_body_bytes, &front.limits).await?;
-    let timeout = Some(Duration::from_millis(wall_ms));
+    let Bounds { body_bytes, timeout } = Bounds::of(front, &service);
+    let body = body::begin(body, &head.headers, body_bytes, &front.limits).await?;
     let target = CallTarget::Path { verb: head.verb.clone(), rest };
     let headers = std::mem::take(&mut head.headers);
-    Ok(OutgoingCall { service, options, timeout, target, headers, body })
+    Ok(OutgoingCall { service, options, timeout: Some(timeout), target, headers, body })
+}
+
+/// What a call may have that was not told anything else.
+struct Bounds {
+    body_bytes: u64,
+    timeout: Duration,
+}
+
+impl Bounds {
+    /// What the manifests of its versions here say; each of them keeps its own. Who
+    /// is elsewhere may have what manifests say that say nothing. To wait for an
+    /// endpoint takes time, too, so there is no less of it than that.
+    fn of(front: &Front, service: &str) -> Self {
+        let live = front.live.peek();
+        let own = || live.versions(service).iter().map(|version| version.limits());
+        let (usual, most) = (ModuleLimits::DEFAULT, own().map(|own| own.wall_ms).max());
+        let body_bytes = own().map(|own| own.request_body_bytes).max();
+        Self {
+            body_bytes: body_bytes.unwrap_or(usual.request_body_bytes),
+            timeout: Duration::from_millis(usual.wall_ms.max(most.unwrap_or_default())),
+        }
+    }
 }
 
 /// Whether some endpoint of a service is on this host. WebSockets are not passed

@@ -15,7 +15,7 @@ use super::{Front, browsers, door, head};
 use crate::call::{Call, CallHead};
 use crate::fault::{Fault, GatewayFault};
 use crate::gate::Permit;
-use crate::gateway::{Compression, FORWARDED_HOST, Way, client, drop_claims, say};
+use crate::gateway::{Compression, Way, client, drop_claims, say};
 use crate::limits::HostLimits;
 use crate::registry::Endpoint;
 use crate::selector::Selector;
@@ -23,7 +23,6 @@ use crate::throttle::Throttles;
 use crate::upgrade::Origins;
 use cors::Cors;
 use gzip::Gzip;
-use http::header::{HOST, ORIGIN};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::net::IpAddr;
@@ -164,15 +163,9 @@ impl Front {
     /// asking first.
     fn judge_origin(&self, head: &CallHead) -> Result<(), Fault> {
         let origins = self.gateway.cors.as_ref().unwrap_or(&Origins::Same);
-        let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let host = text(FORWARDED_HOST).or_else(|| text(HOST));
-        let mut said = head.headers.get_all(ORIGIN).iter();
-        match said.find(|origin| !origins.allow(Some(origin), host)) {
+        match origins.foreign(&head.headers, &head.uri) {
             None => Ok(()),
-            Some(origin) => {
-                let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
-                Err(GatewayFault::OriginNotAllowed { origin }.into())
-            }
+            Some(origin) => Err(GatewayFault::OriginNotAllowed { origin }.into()),
         }
     }
 }
@@ -197,7 +190,11 @@ pub(super) async fn answer(
     }
     let (verb, request_id) = (call.head.verb.clone(), call.context.request_id.clone());
     match shown::find(front, &call.head) {
-        Some(Ok(service)) => return respond::json(StatusCode::OK, &service),
+        Some(Ok(service)) => {
+            let mut response = respond::json(StatusCode::OK, &service);
+            respond::name(&mut response, &request_id);
+            return response;
+        }
         Some(Err(fault)) => {
             return respond::fault_of(&front.note_unmade(&call, fault), &request_id);
         }

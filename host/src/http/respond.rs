@@ -48,6 +48,12 @@ impl Respond {
         }
     }
 
+    /// Leaves the body of a response out. HTTP/1.1 does this by itself where none
+    /// may follow; a stream of HTTP/2 would break.
+    pub(super) fn leave_out(response: &mut Response<Self>) {
+        response.body_mut().content = Content::Bytes(None);
+    }
+
     /// The same body, changed as it comes.
     pub(super) fn map(self, change: impl FnOnce(Chunks) -> Chunks) -> Self {
         let chunks = match self.content {

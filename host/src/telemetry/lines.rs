@@ -92,10 +92,11 @@ impl Lines {
         self.last(&wanted, usize::MAX)
     }
 
-    /// So many of the newest lines that are asked for, without those up to
-    /// `after`, and then each that comes.
+    /// So many of the newest lines that are asked for, and then each that comes.
+    /// Whoever goes on after a line misses none that is kept.
     pub(crate) fn follow(&self, wanted: Wanted, count: usize, after: Option<LineId>) -> Followed {
         let Some(shared) = &self.0 else { return Followed::new(wanted, Vec::new()) };
+        let count = if after.is_some() { usize::MAX } else { count };
         let after = after.filter(|after| after.run == shared.run);
         let mut kept = shared.kept();
         let before = kept.last(&wanted, after.map_or(0, |after| after.number), count);

@@ -33,9 +33,17 @@ impl Reader {
 
     /// Hears for one who has seen an event before.
     pub(crate) async fn after(host: &Host, query: &str, id: &str) -> Self {
-        let path = format!("/admin/v1/events?{query}");
+        Self::past(host, &format!("/admin/v1/events?{query}"), id).await
+    }
+
+    /// Follows the log for one who has read a line before.
+    pub(crate) async fn of_log_after(host: &Host, query: &str, id: &str) -> Self {
+        Self::past(host, &format!("/admin/v1/logs?follow=true&{query}"), id).await
+    }
+
+    async fn past(host: &Host, path: &str, id: &str) -> Self {
         let last = [("last-event-id", id)];
-        let request = request("GET", host.admin, &path, &last, body(""));
+        let request = request("GET", host.admin, path, &last, body(""));
         Self::over(Client::default().open(request).await)
     }
 

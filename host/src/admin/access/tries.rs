@@ -4,8 +4,9 @@
 //! address, which may be that of a proxy: what keeps guesses out is the length
 //! of the token. This keeps them from filling the log and the memory.
 
+use crate::addresses::network;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Wrong tokens of each address within the last minute.
@@ -60,16 +61,6 @@ impl Tries {
             let oldest = self.0.iter().min_by_key(|(_, seen)| seen.since).map(|(from, _)| *from);
             oldest.and_then(|oldest| self.0.remove(&oldest));
         }
-    }
-}
-
-/// Who has one address of IPv6 has 2^64 of them.
-fn network(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
-        IpAddr::V6(address) => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
-        }
-        address => address,
     }
 }
 

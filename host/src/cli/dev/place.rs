@@ -4,11 +4,12 @@ use super::super::Failure;
 use super::super::args::RemoteArgs;
 use super::super::deploy::Sending;
 use super::super::project::Module;
-use super::super::remote::text;
+use super::super::remote::{shown, text};
 use crate::digest::Digest;
 use bytes::Bytes;
 use indicatif::ProgressBar;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,8 +18,8 @@ use tokio::time::timeout;
 
 /// Where a host finds modules.
 pub(super) enum Place<'a> {
-    /// In a folder that it watches; it says in these lines what it did.
-    Folder { folder: &'a Path, lines: mpsc::Receiver<String> },
+    /// In a folder that it watches; it says what it did.
+    Folder { folder: &'a Path, said: Said },
     /// Elsewhere, over its admin side. The service that was deployed is told.
     Host { host: &'a RemoteArgs, deployed: watch::Sender<Option<String>> },
 }
@@ -34,6 +35,8 @@ pub(super) enum Verdict {
     Unknown,
 }
 
+/// Lines of a host that are kept, and that may wait to be read.
+pub(super) const LINES_MAX: usize = 256;
 /// How long a verdict is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -46,15 +49,20 @@ impl Place<'_> {
             None => None,
         };
         match self {
-            Self::Folder { folder, lines } => {
+            Self::Folder { folder, said } => {
                 let files = Files::of(folder, &module.name);
-                if files.hold(&wasm, manifest.as_deref()).await {
-                    return Ok(Verdict::Unchanged);
-                }
-                while lines.try_recv().is_ok() {}
-                files.replace(&wasm, manifest.as_deref()).await?;
+                let file = format!("{}.wasm", module.name);
                 let digest = Digest::of(&[&wasm, manifest.as_deref().unwrap_or_default()]);
-                Ok(verdict(lines, &files.wasm, &digest).await)
+                if files.hold(&wasm, manifest.as_deref()).await {
+                    // It is not put there again, so the host says nothing anew.
+                    return Ok(match said.last(&file, &digest) {
+                        Some(refused @ Verdict::Refused(_)) => refused,
+                        _ => Verdict::Unchanged,
+                    });
+                }
+                said.forget(&file, &digest);
+                files.replace(&wasm, manifest.as_deref()).await?;
+                Ok(said.next(&file, &digest).await)
             }
             Self::Host { host, deployed } => {
                 let sending = Sending {
@@ -133,18 +141,58 @@ async fn put(path: &Path, content: &[u8]) -> Result<(), String> {
     done.map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// What the host says of a content.
-async fn verdict(lines: &mut mpsc::Receiver<String>, file: &Path, digest: &Digest) -> Verdict {
-    let file = file.file_name().unwrap_or_default().to_string_lossy();
-    let judging = async {
-        while let Some(line) = lines.recv().await {
-            if let Some(verdict) = judge(&line, &file, digest) {
-                return verdict;
+/// What the host of a folder says, line by line.
+pub(super) struct Said {
+    lines: mpsc::Receiver<String>,
+    /// What it said before; the oldest go when they are too many.
+    kept: VecDeque<String>,
+}
+
+impl Said {
+    pub(super) fn by(lines: mpsc::Receiver<String>) -> Self {
+        Self { lines, kept: VecDeque::new() }
+    }
+
+    /// What it said last of a content that is there.
+    fn last(&mut self, file: &str, digest: &Digest) -> Option<Verdict> {
+        self.catch_up();
+        self.kept.iter().rev().find_map(|line| judge(line, file, digest))
+    }
+
+    /// Forgets what it said of a file that is about to have this content.
+    fn forget(&mut self, file: &str, digest: &Digest) {
+        self.catch_up();
+        self.kept.retain(|line| judge(line, file, digest).is_none());
+    }
+
+    /// Waits for what it says of a content.
+    async fn next(&mut self, file: &str, digest: &Digest) -> Verdict {
+        let judging = async {
+            while let Some(line) = self.lines.recv().await {
+                let verdict = judge(&line, file, digest);
+                self.keep(line);
+                if let Some(verdict) = verdict {
+                    return verdict;
+                }
             }
+            Verdict::Unknown
+        };
+        timeout(PATIENCE, judging).await.unwrap_or(Verdict::Unknown)
+    }
+
+    /// Takes in what it said while nobody waited for it.
+    fn catch_up(&mut self) {
+        while let Ok(line) = self.lines.try_recv() {
+            self.keep(line);
         }
-        Verdict::Unknown
-    };
-    timeout(PATIENCE, judging).await.unwrap_or(Verdict::Unknown)
+    }
+
+    fn keep(&mut self, line: String) {
+        if LINES_MAX <= self.kept.len() {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(line);
+    }
 }
 
 fn judge(line: &str, file: &str, digest: &Digest) -> Option<Verdict> {
@@ -152,13 +200,15 @@ fn judge(line: &str, file: &str, digest: &Digest) -> Option<Verdict> {
         let reason = reason.strip_prefix(file)?.strip_prefix(": ")?;
         return Some(Verdict::Refused(reason.to_owned()));
     }
-    let is_live = ["serving ", "swapped "].iter().any(|verb| line.starts_with(verb));
+    // The last one may be said where what is live comes back after a refusal.
+    let verbs = ["serving ", "swapped ", "optimized "];
+    let is_live = verbs.iter().any(|verb| line.starts_with(verb));
     (is_live && line.contains(&format!("({digest})"))).then_some(Verdict::Serving)
 }
 
 /// What a host elsewhere says of a content.
 fn judge_answer(answer: &Value) -> Verdict {
-    let reason = text(answer, "/reason");
+    let reason = shown(answer, "/reason");
     match text(answer, "/verdict").as_str() {
         "serving" | "swapped" => Verdict::Serving,
         "unchanged" if reason.is_empty() => Verdict::Unchanged,
@@ -184,6 +234,39 @@ mod tests {
         assert_eq!(judged(refused), Some(Verdict::Refused("it is no module".to_owned())));
         assert_eq!(judged("refused other.wasm: it is no module"), None);
         assert_eq!(judged("ready"), None);
+        let back = format!("optimized first 0.1.0 ({digest}) at /first in 3 ms");
+        assert_eq!(judged(&back), Some(Verdict::Serving));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_stays_so_until_there_is_something_else() {
+        let (say, lines) = mpsc::channel(8);
+        let mut said = Said::by(lines);
+        let (digest, other) = (Digest::of(&[b"a"]), Digest::of(&[b"b"]));
+        let refused = Some(Verdict::Refused("no".to_owned()));
+        assert_eq!(said.last("a.wasm", &digest), None);
+        say.send("refused a.wasm: no".to_owned()).await.unwrap();
+        say.send(format!("serving b 0.1.0 ({other}) at /b in 3 ms")).await.unwrap();
+        assert_eq!(said.next("b.wasm", &other).await, Verdict::Serving);
+        // What is said of others, and to others, changes nothing.
+        said.forget("b.wasm", &other);
+        assert_eq!(said.last("a.wasm", &digest), refused);
+        assert_eq!(said.last("b.wasm", &other), None);
+        // What it was in the way of is gone.
+        say.send(format!("serving a 0.1.0 ({digest}) at /a in 3 ms")).await.unwrap();
+        assert_eq!(said.last("a.wasm", &digest), Some(Verdict::Serving));
+        said.forget("a.wasm", &digest);
+        assert_eq!(said.last("a.wasm", &digest), None);
+        drop(say);
+        assert_eq!(said.next("a.wasm", &digest).await, Verdict::Unknown);
+    }
+
+    #[test]
+    fn of_what_was_said_the_newest_is_kept() {
+        let mut said = Said::by(mpsc::channel(1).1);
+        (0..=LINES_MAX).for_each(|number| said.keep(number.to_string()));
+        let ends = [said.kept.front(), said.kept.back()].map(Option::unwrap);
+        assert_eq!((said.kept.len(), ends), (LINES_MAX, [&1.to_string(), &LINES_MAX.to_string()]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From what is known to what is on the screen; nothing else comes in.
 
-use super::super::remote::{array, text};
+use super::super::remote::{array, shown};
+use super::super::services::limit;
 use super::super::table::Tone;
 use super::known::{FIELDS, Field, Known, Line as Service, View};
 use ratatui::buffer::Buffer;
@@ -134,7 +135,7 @@ fn detail(known: &Known, inks: Inks) -> Paragraph<'static> {
     let mut lines = Vec::new();
     if let Some((_, line)) = known.cursor() {
         lines.push(Line::styled(
-            format!("{} {}", line.name, line.version),
+            format!("{} {}", line.text(Field::Service), line.text(Field::Version)),
             Style::new().add_modifier(Modifier::BOLD),
         ));
         for field in FIELDS.into_iter().filter(|f| !matches!(f, Field::Service | Field::Version)) {
@@ -154,7 +155,7 @@ fn detail(known: &Known, inks: Inks) -> Paragraph<'static> {
 fn told_lines(told: &Value) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for name in ["module", "digest", "tier", "isolation", "traffic", "withdrawn", "description"] {
-        let value = text(told, &format!("/{name}"));
+        let value = shown(told, &format!("/{name}"));
         if !value.is_empty() {
             lines.push(Line::raw(format!("{name}: {value}")));
         }
@@ -162,13 +163,13 @@ fn told_lines(told: &Value) -> Vec<Line<'static>> {
     let titled = |title: &'static str| Line::styled(title, Modifier::BOLD);
     lines.push(titled("methods"));
     for method in array(told, "/routes") {
-        let get = |pointer: &str| text(method, pointer);
-        let path = format!("{}{}", text(told, "/root"), get("/pattern"));
+        let get = |pointer: &str| shown(method, pointer);
+        let path = format!("{}{}", shown(told, "/root"), get("/pattern"));
         lines.push(Line::raw(format!("  {} {} {path}", get("/name"), get("/type"))));
     }
     lines.push(titled("limits"));
-    for (name, value) in told.get("limits").and_then(Value::as_object).into_iter().flatten() {
-        lines.push(Line::raw(format!("  {name}: {value}")));
+    if let Some(limits) = told.get("limits").and_then(Value::as_object) {
+        lines.extend(limits.keys().map(|name| Line::raw(format!("  {}", limit(limits, name)))));
     }
     lines
 }
@@ -268,7 +269,7 @@ mod tests {
             "routes": [{"name": "add1", "type": "GET", "pattern": "/add/{a}/{b}"}],
             "limits": {"memory_mib": 64},
         }));
-        let words = ["calc 1.0.0", "serving", "add1 GET /api/add/{a}/{b}", "memory_mib: 64"];
+        let words = ["calc 1.0.0", "serving", "add1 GET /api/add/{a}/{b}", "memory: 64 MiB"];
         for width in [40, 80, 160] {
             shows(&drawn(&known, width), &words, &[]);
         }

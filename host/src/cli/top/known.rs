@@ -1,8 +1,9 @@
 //! What is known of a host's services, and which of it is looked at.
 
 use super::super::remote::{array, root, text};
-use super::super::services::state;
+use super::super::services::{compare_versions, state};
 use super::super::table::Tone;
+use crate::telemetry::printable;
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -131,14 +132,15 @@ impl Line {
         self.registration.is_empty()
     }
 
+    /// What is shown of it: what others wrote does nothing to a terminal.
     pub(super) fn text(&self, field: Field) -> String {
         let is_refused = self.is_refused();
         let count = |count: u64| if is_refused { String::new() } else { count.to_string() };
         let rate = |rate: Option<f64>| rate.map(|rate| format!("{rate:.1}")).unwrap_or_default();
         match field {
-            Field::Service => self.name.clone(),
+            Field::Service => printable(&self.name).into_owned(),
             Field::State => self.state.clone(),
-            Field::Version => self.version.clone(),
+            Field::Version => printable(&self.version).into_owned(),
             Field::Rate => rate(self.rate),
             Field::Errors => rate(self.errors),
             Field::Running => count(self.running),
@@ -146,7 +148,7 @@ impl Line {
             Field::Idle => count(self.idle),
             Field::Calls => count(self.calls),
             Field::Faults => count(self.faults),
-            Field::At => self.at.clone(),
+            Field::At => printable(&self.at).into_owned(),
         }
     }
 
@@ -164,7 +166,7 @@ impl Line {
         match field {
             Field::Service => self.name.cmp(&other.name),
             Field::State => self.state.cmp(&other.state),
-            Field::Version => self.version.cmp(&other.version),
+            Field::Version => compare_versions(&self.version, &other.version),
             Field::Rate => rate(self.rate).total_cmp(&rate(other.rate)),
             Field::Errors => rate(self.errors).total_cmp(&rate(other.errors)),
             Field::Running => self.running.cmp(&other.running),
@@ -292,7 +294,9 @@ impl Known {
         shown.sort_by(|one, other| {
             let order = one.compare(other, by);
             let order = if turns { order.reverse() } else { order };
-            order.then_with(|| one.name.cmp(&other.name)).then(one.version.cmp(&other.version))
+            order
+                .then_with(|| one.name.cmp(&other.name))
+                .then_with(|| compare_versions(&one.version, &other.version))
         });
         shown
     }
@@ -394,6 +398,30 @@ pub(super) mod tests {
         shows(&known, &["go.micro.srv.greeter"]);
         known.filter = "refused".to_owned();
         shows(&known, &["broken.wasm"]);
+    }
+
+    #[test]
+    fn versions_of_a_service_have_their_own_order() {
+        let versions =
+            ["1.10.0", "1.9.0"].map(|version| json!({ "name": "a", "version": version }));
+        let mut known = Known::new("http://127.0.0.1:9099");
+        known.learn(&json!({ "services": versions }), Duration::ZERO);
+        for by in [Field::Version, Field::Service] {
+            known.order.by = by;
+            let shown = known.shown();
+            let shown: Vec<&str> = shown.iter().map(|line| line.version.as_str()).collect();
+            assert_eq!(shown, ["1.9.0", "1.10.0"], "{by:?}");
+        }
+    }
+
+    #[test]
+    fn what_others_write_is_shown_in_one_line() {
+        let mut known = Known::new("http://127.0.0.1:9099");
+        let refused = json!([{ "file": "a\u{1b}[2J.wasm", "refusal": "b\nc" }]);
+        known.learn(&json!({ "refused": refused }), Duration::ZERO);
+        let line = known.shown()[0];
+        assert_eq!(line.text(Field::Service), "a\\u{1b}[2J.wasm");
+        assert_eq!(line.text(Field::At), "b\\nc");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Where there is little room the bars become shorter, then labels, then what is
 //! said of the end; how long a span took is always whole.
 
-use super::super::remote::{array, text};
+use super::super::remote::{array, shown, text};
 use super::{duration, number, status};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -103,7 +103,7 @@ fn tree(spans: &[Value]) -> Vec<Placed<'_>> {
 /// What a span is called. Where that is too long, half of the room is for the
 /// name, however deep the span is.
 fn label(depth: usize, span: &Value, room: usize) -> String {
-    let (name, kind) = (text(span, "/name"), text(span, "/kind"));
+    let (name, kind) = (shown(span, "/name"), text(span, "/kind"));
     let kind = if kind == "internal" { String::new() } else { format!(" ({kind})") };
     let name = format!("{name}{kind}");
     let beside = room.saturating_sub(name.chars().count());
@@ -113,7 +113,7 @@ fn label(depth: usize, span: &Value, room: usize) -> String {
 
 /// How a span ended.
 fn ended(span: &Value) -> String {
-    [status(span), text(span, "/fault")].join(" ").trim().to_owned()
+    [status(span), shown(span, "/fault")].join(" ").trim().to_owned()
 }
 
 /// As much of a text as there is room for.

@@ -67,6 +67,7 @@ impl Teller {
                 response.headers_mut().insert(name, value.clone());
             }
         }
+        respond::name(&mut response, request_id);
         response
     }
 

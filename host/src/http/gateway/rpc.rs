@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::gate::Permit;
 use crate::gateway::{Asked, Entry, MicroOrder, RpcError, Unread, is_form, members, read};
 use crate::http::respond::{self, Respond};
-use crate::http::{Front, body};
+use crate::http::{ALLOW_ALL, Front, body};
 use crate::payload::is_json;
 use caller::Caller;
 use futures::{StreamExt, stream};
@@ -155,7 +155,7 @@ pub(super) async fn answer_path(
     let (teller, request_id) = (Teller::Api, call.context.request_id.clone());
     let verb = call.head.verb.clone();
     if verb == Method::OPTIONS {
-        return respond::options("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        return respond::options(ALLOW_ALL);
     }
     let outcome = match mapped(front, &call.head, body).await {
         Ok(order) => Caller::new(front, from, *call, "/{service}/{method}").order(order).await,

@@ -2,11 +2,10 @@
 
 use crate::fault::Fault;
 use crate::name::Name;
+use crate::telemetry::Seldom;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio::time::Instant;
 use tracing::warn;
 
 /// Why a socket was closed.
@@ -74,15 +73,12 @@ pub(crate) struct Tally {
     went: AtomicU64,
     failed: AtomicU64,
     closed: [AtomicU64; Cause::ALL.len()],
-    warned: Mutex<Option<Instant>>,
+    warned: Seldom,
 }
 
 /// A socket that is counted as open.
 #[derive(Debug)]
 pub(crate) struct Open(Arc<Tally>);
-
-/// How often the log says of one service that messages end in faults.
-const WARN_EVERY: Duration = Duration::from_secs(1);
 
 impl Tally {
     /// Counts a socket, until what is given back is dropped.
@@ -111,12 +107,9 @@ impl Tally {
     /// What happened at a socket ended in a fault.
     pub(crate) fn note_failure(&self, service: &Name, websocket: &Name, fault: &Fault) {
         let failed = self.failed.fetch_add(1, Relaxed) + 1;
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.is_some_and(|last| last.elapsed() < WARN_EVERY) {
-            return;
+        if self.warned.is_due() {
+            warn!(%service, %websocket, %fault, failed, "message of a websocket ended in a fault");
         }
-        *warned = Some(Instant::now());
-        warn!(%service, %websocket, %fault, failed, "message of a websocket ended in a fault");
     }
 
     /// Sockets that are open.
