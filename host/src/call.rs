@@ -2,6 +2,7 @@
 
 mod chain;
 mod directory;
+mod lapse;
 mod properties;
 mod request_id;
 mod socket_id;
@@ -11,11 +12,12 @@ mod whole;
 
 pub(crate) use chain::Chain;
 pub(crate) use directory::{DirectoryEntry, EndpointEvent, EndpointState, Fares};
+pub(crate) use lapse::Lapse;
 pub(crate) use properties::Properties;
 pub(crate) use request_id::{RequestId, RequestIds};
 pub(crate) use socket_id::SocketId;
 pub(crate) use span::{
-    Callee, Calling, Deed, End, GUEST, INSTANCE, QUEUE, Reach, Serving, Span, Trail,
+    Callee, Calling, Deed, End, GUEST, INSTANCE, QUEUE, Reach, Serving, Sought, Span, Trail,
 };
 pub(crate) use trace::{SpanId, Trace, TraceId};
 

@@ -22,7 +22,9 @@ pub(crate) use outlet::SendCounts;
 pub(crate) use segment::Segment;
 pub(crate) use view::{Attribute, SpanKind, SpanView};
 
-use crate::call::{CallContext, Deed, End, RequestId, Span, SpanId, Trace, TraceId, Trail, mix};
+use crate::call::{
+    CallContext, Deed, End, Lapse, RequestId, Span, SpanId, Trace, TraceId, Trail, mix,
+};
 use crate::settings::{Ratio, TraceSettings};
 use clock::Clock;
 use outlet::Outlet;
@@ -148,7 +150,7 @@ impl Traces {
         trace.set_span(Some(id));
         let trace = trace.id();
         let (deed, end) = (deed(), End::default());
-        let span = Some(Span { id, parent, began, ended: began, deed, end });
+        let span = Some(Span { id, parent, began, lasted: Lapse::NONE, deed, end });
         Some(OpenSpan { shared, span, trail, is_first, trace, is_sampled })
     }
 
@@ -169,8 +171,9 @@ impl Traces {
     ) {
         let Some(shared) = &self.shared else { return };
         let trace = request_id.trace();
-        let (id, parent, ended) = (SpanId::draw(), trace.span(), Instant::now());
-        let first = Span { id, parent, began, ended, deed, end };
+        let (id, parent) = (SpanId::draw(), trace.span());
+        let lasted = Lapse::between(began, Instant::now());
+        let first = Span { id, parent, began, lasted, deed, end };
         let segment = Segment { trace: trace.id(), first, below: Vec::new(), lost: 0 };
         if let Some(outlet) = shared.outlet.as_ref().filter(|_| shared.is_sampled(trace)) {
             outlet.offer_turned_away(&segment);
@@ -302,7 +305,7 @@ impl Shared {
     fn summary(&self, trace: TraceId) -> Option<TraceView> {
         let segments = self.segments(trace);
         let first = segments.iter().min_by_key(|segment| segment.first.began)?;
-        let end = segments.iter().map(|segment| segment.first.ended).max()?;
+        let end = segments.iter().map(|segment| segment.first.began + segment.lasted()).max()?;
         let views = self.views(&segments);
         let failure = views.iter().find(|view| view.is_failure);
         let fault = failure.and_then(|view| view.fault.clone());
@@ -359,7 +362,8 @@ impl OpenSpan<'_> {
 
     fn close(&mut self, at: Instant, end: End) {
         let Some(span) = self.span.take() else { return };
-        let span = Span { ended: at, end, ..span };
+        let lasted = Lapse::between(span.began, at);
+        let span = Span { lasted, end, ..span };
         let (first, (below, lost)) = if self.is_first {
             (span, self.trail.end())
         } else {

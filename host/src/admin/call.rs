@@ -111,7 +111,7 @@ pub(super) async fn call(
         body: filled.body,
     };
     let mut context = travel::read(&headers, &admin.ids);
-    let deed = || Deed::Request { verb: Method::POST, path: Some("/admin/v1/call") };
+    let deed = || Deed::Request { verb: Method::POST, path: Some(&"/admin/v1/call") };
     let open = admin.traces.begin(&mut context, Instant::now(), deed);
     let request_id = context.request_id.clone();
     let outcome = admin.client.call(context, None, outgoing).await;

@@ -1,9 +1,11 @@
 //! What was done for a request, when, and how it went.
 //!
 //! A span costs next to nothing while the request runs: it is of one size, and
-//! shares the names in it. Texts are made of it when somebody looks.
+//! shares the names in it. Texts are made of it when somebody looks. Thousands are
+//! kept, and each is cold when it goes, so what it costs is the memory it takes:
+//! what is rare in it is behind a pointer.
 
-use super::{Answer, Entrance, Hop, SpanId};
+use super::{Answer, Entrance, Hop, Lapse, SpanId};
 use crate::fault::Fault;
 use crate::origin::Origin;
 use crate::record::Record;
@@ -20,7 +22,7 @@ pub(crate) struct Span {
     /// What it was done for; none at the beginning of a trace.
     pub(crate) parent: Option<SpanId>,
     pub(crate) began: Instant,
-    pub(crate) ended: Instant,
+    pub(crate) lasted: Lapse,
     pub(crate) deed: Deed,
     pub(crate) end: End,
 }
@@ -34,9 +36,9 @@ pub(crate) enum Deed {
     Call(Calling),
     /// The host was asked something that is no service's, or could not be told
     /// whose it is.
-    Request { verb: Method, path: Option<&'static str> },
-    /// A guest asked a stranger.
-    Fetch { by: Arc<Hop>, verb: Method, origin: Origin },
+    Request { verb: Method, path: Option<&'static &'static str> },
+    /// A guest asked a stranger, with this verb.
+    Fetch { by: Arc<Hop>, stranger: Box<(Method, Origin)> },
     /// A guest published an event.
     Publish { by: Arc<Hop>, subject: Subject },
 }
@@ -46,10 +48,11 @@ pub(crate) enum Deed {
 pub(crate) struct Serving {
     pub(crate) hop: Arc<Hop>,
     pub(crate) entrance: Entrance,
-    /// When it was let in; none when it was turned away.
-    pub(crate) admitted: Option<Instant>,
-    /// When it had an instance, for itself or with others; none when it got none.
-    pub(crate) lent: Option<Instant>,
+    /// After what time it was let in; none when it was turned away.
+    pub(crate) admitted: Option<Lapse>,
+    /// After what time it had an instance, for itself or with others; none when it
+    /// got none.
+    pub(crate) lent: Option<Lapse>,
 }
 
 /// A call by name.
@@ -67,7 +70,14 @@ pub(crate) enum Callee {
     /// One of the registry, and which of its methods, where it is one.
     Listed { record: Arc<Record>, method: Option<u16> },
     /// Nobody was found.
-    Sought { service: Arc<str>, what: Arc<str> },
+    Sought(Box<Sought>),
+}
+
+/// Who was called in vain.
+#[derive(Clone, Debug)]
+pub(crate) struct Sought {
+    pub(crate) service: Box<str>,
+    pub(crate) what: Box<str>,
 }
 
 /// Where a service is that is called.
@@ -84,7 +94,7 @@ pub(crate) struct End {
     /// HTTP status; 0 when there is none.
     pub(crate) status: u16,
     /// The name of the fault that it ended in.
-    pub(crate) fault: Option<Cow<'static, str>>,
+    pub(crate) fault: Option<Box<Cow<'static, str>>>,
 }
 
 impl Deed {
@@ -95,7 +105,7 @@ impl Deed {
 
     /// A request of a guest to outside. Verbs may be of any length, and are kept.
     pub(crate) fn fetch(by: Arc<Hop>, verb: &Method, origin: Origin) -> Self {
-        Self::Fetch { by, verb: short(verb), origin }
+        Self::Fetch { by, stranger: Box::new((short(verb), origin)) }
     }
 }
 
@@ -125,7 +135,7 @@ pub(crate) const GUEST: u64 = 3;
 impl End {
     /// Who asked left before it was over.
     pub(crate) fn cancelled() -> Self {
-        Self { status: 0, fault: Some(Cow::Borrowed("cancelled")) }
+        Self { status: 0, fault: Some(Box::new(Cow::Borrowed("cancelled"))) }
     }
 
     /// In an answer or a fault.
@@ -144,7 +154,7 @@ impl End {
     /// In a fault.
     pub(crate) fn in_fault(fault: &Fault) -> Self {
         let reply = fault.reply();
-        Self { status: reply.status.as_u16(), fault: Some(reply.name) }
+        Self { status: reply.status.as_u16(), fault: Some(Box::new(reply.name)) }
     }
 
     /// Whether something failed: what callers do wrong does not count.
@@ -166,6 +176,8 @@ struct Gathered {
 
 /// Spans of one request that are gathered; more are counted.
 const SPANS_MAX: usize = 256;
+/// Hardly any request has more.
+const SPANS_USUAL: usize = 2;
 
 impl Trail {
     /// Adds a span; gives it back when the request is over.
@@ -173,6 +185,9 @@ impl Trail {
         let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if gathered.is_over {
             return Some(span);
+        }
+        if gathered.spans.is_empty() {
+            gathered.spans.reserve_exact(SPANS_USUAL);
         }
         if gathered.spans.len() < SPANS_MAX {
             gathered.spans.push(span);
@@ -196,9 +211,14 @@ mod tests {
     use super::*;
 
     fn span() -> Span {
-        let (now, deed) = (Instant::now(), Deed::Request { verb: Method::GET, path: None });
-        let end = End::default();
-        Span { id: SpanId::draw(), parent: None, began: now, ended: now, deed, end }
+        let (began, deed) = (Instant::now(), Deed::Request { verb: Method::GET, path: None });
+        let (id, end) = (SpanId::draw(), End::default());
+        Span { id, parent: None, began, lasted: Lapse::NONE, deed, end }
+    }
+
+    #[test]
+    fn a_span_is_small() {
+        assert!(size_of::<Span>() <= 96, "{} bytes", size_of::<Span>());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::Shared;
 use super::begun::Begun;
 use super::course::{Begun as HowFar, Course};
 use crate::call::{
-    Answer, CallContext, CallTarget, Callee, Calling, Deed, End, OutgoingCall, Reach,
+    Answer, CallContext, CallTarget, Callee, Calling, Deed, End, OutgoingCall, Reach, Sought,
 };
 use crate::edges::Went;
 use crate::fault::Fault;
@@ -84,7 +84,8 @@ fn sought(call: &OutgoingCall) -> Callee {
         CallTarget::Method { name, .. } => beginning(name),
         CallTarget::Path { .. } => "*",
     };
-    Callee::Sought { service: beginning(&call.service).into(), what: what.into() }
+    let service = beginning(&call.service).into();
+    Callee::Sought(Box::new(Sought { service, what: what.into() }))
 }
 
 fn beginning(text: &str) -> &str {
@@ -148,12 +149,12 @@ mod tests {
     fn check(service: &str, target: CallTarget, expected: (&str, &str)) {
         let (service, options) = (service.to_owned(), Vec::new());
         let (headers, body) = (HeaderMap::new(), CallBody::Empty);
-        let Callee::Sought { service, what } =
+        let Callee::Sought(sought) =
             sought(&OutgoingCall { service, target, headers, body, options, timeout: None })
         else {
             panic!("nobody was found")
         };
-        assert_eq!((&*service, &*what), expected);
+        assert_eq!((&*sought.service, &*sought.what), expected);
     }
 
     #[test]

@@ -92,10 +92,9 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, place: Arc<Place
 /// anyway.
 fn keep_bodiless(response: &mut Response<Respond>, is_head: bool) {
     let has_none = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if is_head
-        && !has_none
-        && let Some(length) = response.body().length()
-    {
+    // A stream has been left out already: how long it is, nobody knows.
+    let length = response.body().length().filter(|length| 0 < *length);
+    if let Some(length) = length.filter(|_| is_head && !has_none) {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| length.into());
     }
     if is_head || has_none {

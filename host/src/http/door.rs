@@ -27,7 +27,7 @@ pub(super) async fn pass_on(
     body: Incoming,
 ) -> Result<Answer, Fault> {
     let verb = &call.head.verb;
-    let deed = || Deed::Request { verb: verb.clone(), path: Some("/services/{name}/{*rest}") };
+    let deed = || Deed::Request { verb: verb.clone(), path: Some(&"/services/{name}/{*rest}") };
     let open = front.traces.begin(&mut call.context, Instant::now(), deed);
     let outcome = match order(front, &mut call, body).await {
         Ok(outgoing) => front.client.call(call.context.clone(), None, outgoing).await,

@@ -2,7 +2,7 @@
 //! let in until its answer began.
 
 use super::Service;
-use crate::call::{Answer, Call, CallContext, Deed, End, Entrance, Hop, Serving};
+use crate::call::{Answer, Call, CallContext, Deed, End, Entrance, Hop, Lapse, Serving};
 use crate::fault::Fault;
 use crate::traces::OpenSpan;
 use std::sync::Arc;
@@ -40,19 +40,19 @@ impl<'s> Visit<'s> {
 
     /// It was let in.
     pub(super) fn admitted(&mut self, at: Instant) {
-        self.note(|serving| serving.admitted = Some(at));
+        self.note(|serving, began| serving.admitted = Some(Lapse::between(began, at)));
     }
 
     /// It has an instance.
     pub(super) fn lent(&mut self, at: Instant) {
-        self.note(|serving| serving.lent = Some(at));
+        self.note(|serving, began| serving.lent = Some(Lapse::between(began, at)));
     }
 
-    fn note(&mut self, change: impl FnOnce(&mut Serving)) {
+    fn note(&mut self, change: impl FnOnce(&mut Serving, Instant)) {
         if let Some(open) = &mut self.open {
             open.change(|deed| {
                 if let Deed::Serve(serving) = deed {
-                    change(serving);
+                    change(serving, self.began);
                 }
             });
         }

@@ -34,6 +34,6 @@ impl Segment {
     }
 
     pub(super) fn lasted(&self) -> Duration {
-        self.first.ended.saturating_duration_since(self.first.began)
+        self.first.lasted.duration()
     }
 }

@@ -1,7 +1,7 @@
 //! Traces by themselves: what is kept, and for how long.
 
 use super::*;
-use crate::call::{Callee, Calling, Entrance, Hop, Reach, RequestIds, Serving};
+use crate::call::{Callee, Calling, Entrance, Hop, Reach, RequestIds, Serving, Sought};
 use crate::digest::Digest;
 use crate::name::Name;
 use http::Method;
@@ -65,7 +65,8 @@ fn what_was_slow_or_failed_stays_while_many_others_pass() {
 fn a_trace_that_began_at_no_service_says_what_was_asked_for() {
     let (traces, now) = (traces(64), Instant::now());
     let call = |what: &str| {
-        let callee = Callee::Sought { service: "calc".into(), what: what.into() };
+        let sought = Sought { service: "calc".into(), what: what.into() };
+        let callee = Callee::Sought(Box::new(sought));
         Deed::Call(Calling { callee, reach: Reach::Nowhere, before: 0 })
     };
     for (asked, expected) in [
@@ -74,7 +75,7 @@ fn a_trace_that_began_at_no_service_says_what_was_asked_for() {
         (vec!["add", "sub", "mul"], "POST /rpc calc.add and 2 more"),
     ] {
         let mut context = context();
-        let door = || Deed::Request { verb: Method::POST, path: Some("/rpc") };
+        let door = || Deed::Request { verb: Method::POST, path: Some(&"/rpc") };
         let first = traces.begin(&mut context, now, door).unwrap();
         for what in asked {
             traces.note(&mut context.clone(), now, call(what), End::with_status(200));
@@ -110,7 +111,7 @@ fn spans_below_belong_to_the_request_and_late_ones_to_its_trace() {
 
 /// The stages that a call of a service went through.
 #[track_caller]
-fn check_stages(admitted: Option<Instant>, lent: Option<Instant>, expected: &[&str]) {
+fn check_stages(admitted: Option<Lapse>, lent: Option<Lapse>, expected: &[&str]) {
     let (traces, mut context) = (traces(16), context());
     let name = |text| Name::parse(text).unwrap();
     let (service, method, revision) = (name("calc"), name("add"), Digest::of(&[]));
@@ -127,7 +128,7 @@ fn check_stages(admitted: Option<Instant>, lent: Option<Instant>, expected: &[&s
 
 #[test]
 fn a_call_has_the_stages_that_it_came_to() {
-    let now = Some(Instant::now());
+    let now = Some(Lapse::NONE);
     check_stages(None, None, &["calc.add", "queue"]);
     check_stages(now, None, &["calc.add", "instance", "queue"]);
     check_stages(now, now, &["calc.add", "guest", "instance", "queue"]);

@@ -91,13 +91,14 @@ struct Stage {
 /// Whoever is turned away has only waited, and no guest was entered where no
 /// instance was to be had.
 fn stages(span: &Span, serving: &Serving) -> [Option<Stage>; 3] {
-    let Span { began, ended, .. } = *span;
+    let Span { began, lasted, .. } = *span;
+    let ended = began + lasted.duration();
     let stage = |part, name, began, ended| Some(Stage { part, name, began, ended });
-    let Some(admitted) = serving.admitted else {
+    let Some(admitted) = serving.admitted.map(|after| began + after.duration()) else {
         return [stage(QUEUE, "queue", began, ended), None, None];
     };
     let queue = stage(QUEUE, "queue", began, admitted);
-    let Some(lent) = serving.lent else {
+    let Some(lent) = serving.lent.map(|after| began + after.duration()) else {
         return [queue, stage(INSTANCE, "instance", admitted, ended), None];
     };
     [queue, stage(INSTANCE, "instance", admitted, lent), stage(GUEST, "guest", lent, ended)]
@@ -142,7 +143,7 @@ fn view(span: &Span, clock: &Clock) -> SpanView {
         method,
         revision,
         started: clock.unix(span.began),
-        lasted: span.ended.saturating_duration_since(span.began),
+        lasted: span.lasted.duration(),
         status,
         fault,
         is_failure,
@@ -167,7 +168,7 @@ impl Told {
             Deed::Call(calling) => Self::called(calling),
             Deed::Request { verb, path } => {
                 let mut attributes = vec![("http.request.method", text(verb.as_str()))];
-                attributes.extend(path.map(|path| ("http.route", text(path))));
+                attributes.extend(path.map(|path| ("http.route", text(*path))));
                 let name = match path {
                     Some(path) => format!("{verb} {path}"),
                     None => verb.to_string(),
@@ -175,7 +176,8 @@ impl Told {
                 let (service, method, revision) = (String::new(), String::new(), String::new());
                 Self { name, kind: SpanKind::Server, service, method, revision, attributes }
             }
-            Deed::Fetch { by, verb, origin } => {
+            Deed::Fetch { by, stranger } => {
+                let (verb, origin) = &**stranger;
                 let attributes = vec![
                     ("http.request.method", text(verb.as_str())),
                     ("server.address", text(origin.authority())),
@@ -253,7 +255,7 @@ impl Callee {
     fn service(&self) -> &str {
         match self {
             Self::Listed { record, .. } => record.name.as_str(),
-            Self::Sought { service, .. } => service,
+            Self::Sought(sought) => &sought.service,
         }
     }
 
@@ -264,7 +266,7 @@ impl Callee {
                 let method = method.and_then(|index| record.methods.get(usize::from(index)));
                 method.map_or("*", |method| method.name.as_str())
             }
-            Self::Sought { what, .. } => what,
+            Self::Sought(sought) => &sought.what,
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn answer(
         Err(fault) => return teller.fault(&front.note_unmade(&call, fault), &request_id),
     };
     let asked = read(content_type(&call.head.headers), &bytes);
-    let caller = Caller::new(front, from, *call, "/rpc");
+    let caller = Caller::new(front, from, *call, &"/rpc");
     let told = match asked {
         Asked::Micro(order) => {
             let outcome = caller.order(order).await;
@@ -158,7 +158,7 @@ pub(super) async fn answer_path(
         return respond::options(ALLOW_ALL);
     }
     let outcome = match mapped(front, &call.head, body).await {
-        Ok(order) => Caller::new(front, from, *call, "/{service}/{method}").order(order).await,
+        Ok(order) => Caller::new(front, from, *call, &"/{service}/{method}").order(order).await,
         Err(fault) => Err(front.note_unmade(&call, fault)),
     };
     teller.tell(outcome, &verb, &request_id, permit).await

@@ -27,7 +27,7 @@ pub(super) struct Caller<'f> {
     context: CallContext,
     verb: Method,
     /// What stands for the path in traces.
-    route: &'static str,
+    route: &'static &'static str,
     /// Those of the request but [`WITHHELD`].
     headers: HeaderMap,
     options: Vec<(String, String)>,
@@ -60,7 +60,12 @@ struct Order<'o> {
 }
 
 impl<'f> Caller<'f> {
-    pub(super) fn new(front: &'f Front, from: IpAddr, call: Call, route: &'static str) -> Self {
+    pub(super) fn new(
+        front: &'f Front,
+        from: IpAddr,
+        call: Call,
+        route: &'static &'static str,
+    ) -> Self {
         let Call { head, context, .. } = call;
         let (verb, mut headers) = (head.verb, head.headers);
         for name in WITHHELD {
