@@ -94,7 +94,11 @@ impl Collector {
 
     /// Whatever it is sent has this header, too, which nobody else is shown.
     pub(crate) fn add_secret(&mut self, name: HeaderName, value: &str) -> Result<(), String> {
-        let value = HeaderValue::from_str(without_line_break(value));
+        let value = without_line_break(value);
+        if value.is_empty() {
+            return Err("is empty".to_owned());
+        }
+        let value = HeaderValue::from_str(value);
         let mut value = value.map_err(|_| "has a character that no header takes".to_owned())?;
         value.set_sensitive(true);
         self.headers.insert(name, value);

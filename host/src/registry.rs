@@ -55,11 +55,6 @@ pub(crate) struct Endpoint {
     id: Arc<str>,
 }
 
-/// The registration in the id of an endpoint; an address has no `@`.
-pub(crate) fn registration(id: &str) -> &str {
-    id.rsplit_once('@').map_or(id, |(registration, _)| registration)
-}
-
 impl Endpoint {
     /// What it is known by. Another address makes another one of it.
     pub(crate) fn id(&self) -> Arc<str> {

@@ -158,15 +158,16 @@ impl Origins {
 
     /// The origin on whose behalf a request may not be made, if it is such a one.
     pub(crate) fn foreign(&self, headers: &HeaderMap, uri: &Uri) -> Option<String> {
-        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        // What a proxy says has been looked at: what others say is taken off.
-        let host = text(&FORWARDED_HOST).or_else(|| text(&HOST));
-        let host = host.or_else(|| uri.authority().map(Authority::as_str));
+        // Proxies tell by which name they were called in the one or in the other. Of
+        // strangers no claims are left here.
+        let host = only(headers, &HOST).or_else(|| uri.authority().map(Authority::as_str));
+        let hosts = [only(headers, &FORWARDED_HOST), host];
+        let may = |origin| hosts.iter().any(|host| self.allow(Some(origin), *host));
         let mut origins = headers.get_all(ORIGIN).iter();
         let first = origins.next();
         let refused = match origins.next() {
             Some(second) if *self != Self::Any => Some(second),
-            _ => first.filter(|first| !self.allow(Some(first), host)),
+            _ => first.filter(|first| !may(first)),
         };
         refused.map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned())
     }
@@ -268,6 +269,34 @@ mod tests {
         let value = HeaderValue::from_str(origin).unwrap();
         let seen = origins.allow(Some(&value), Some("Shop.example:8080"));
         assert_eq!(seen, expected, "{origins:?} {origin}");
+    }
+
+    #[test]
+    fn a_proxy_tells_by_which_name_it_was_called_in_either_header() {
+        let foreign = |origins: &Origins, rows: &str| {
+            let row = |row: &str| {
+                let (name, value) = row.split_once(": ").unwrap();
+                (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
+            };
+            let headers: HeaderMap = rows.lines().map(row).collect();
+            origins.foreign(&headers, &Uri::from_static("/"))
+        };
+        let page = "origin: https://shop.example:8443";
+        for (told, is_own) in [
+            ("host: shop.example:8443", true),
+            ("host: inner:80\nx-forwarded-host: shop.example:8443", true),
+            ("host: shop.example:8443\nx-forwarded-host: shop.example", true),
+            ("host: inner:80\nx-forwarded-host: other.example", false),
+            ("host: inner:80\nx-forwarded-host: shop.example:8443, other", false),
+            ("x-forwarded-host: shop.example:8443\nx-forwarded-host: other", false),
+        ] {
+            let seen = foreign(&Origins::Same, &format!("{told}\n{page}"));
+            assert_eq!(seen.is_none(), is_own, "{told}");
+        }
+        let two = format!("host: shop.example:8443\n{page}\norigin: https://evil.example");
+        assert_eq!(foreign(&Origins::Same, &two).as_deref(), Some("https://evil.example"));
+        assert_eq!(foreign(&Origins::Any, &two), None);
+        assert_eq!(foreign(&Origins::Same, "host: a"), None);
     }
 
     #[test]

@@ -197,8 +197,9 @@ async fn a_body_by_name_has_the_bounds_of_the_manifest_whichever_way_it_comes() 
     let long = json!({ "target": "misbehaves.say", "data": { "text": text } }).to_string();
     faults(&host.admin("POST", "/admin/v1/call", &long).await, 413, &too_large);
     // What may be more than usual may come by name, too.
+    let mark = host.log.mark();
     host.folder.put("misbehaves.toml", "[limits]\nrequest_body_bytes = 20000000");
-    host.line("swapped misbehaves").await;
+    host.line_from(mark, "swapped misbehaves").await;
     let text = "x".repeat(11 << 20);
     let reply = host.send("POST", "/services/misbehaves/sum-body", &[], &text).await;
     assert_eq!(reply.status, 200, "{reply:?}");

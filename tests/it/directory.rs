@@ -30,6 +30,10 @@ impl Watch {
         loop {
             if let Some(end) = self.seen.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.seen.drain(..=end).collect();
+                // A sign of life.
+                if line == b"\n" {
+                    continue;
+                }
                 return Some(serde_json::from_slice(&line).unwrap());
             }
             let frame = within("an event", self.response.body_mut().frame()).await?;

@@ -299,13 +299,12 @@ async fn a_collector_behind_tls_is_told_what_lets_the_host_in() {
     let launch = Launch::over(folder.with("picolet.toml", settings));
     let host = launch.variable("COLLECTOR", "canary of the environment").start().await;
     assert_eq!(host.get("/api/add/40/2").await.status, 200);
+    until("the spans to be sent", async || {
+        collector.all().iter().any(|span| span["name"] == "calc.add1").then_some(())
+    })
+    .await;
     let log = host.log.clone();
     host.stop().await;
-    assert!(
-        collector.all().iter().any(|span| span["name"] == "calc.add1"),
-        "{:?}",
-        collector.all()
-    );
     assert_eq!(collector.header("x-api-key"), "canary of the file");
     assert_eq!(collector.header("authorization"), "canary of the environment");
     let written = log.lines().join("\n");
@@ -318,10 +317,12 @@ async fn a_header_for_a_collector_that_cannot_be_had_keeps_the_host_from_startin
     for (source, reason) in [
         ("{ file = \"nowhere\" }", "x-key: file nowhere cannot be read"),
         ("{ env = \"NOBODY_SET_THIS\" }", "x-key: there is no variable NOBODY_SET_THIS"),
+        ("{ file = \"nothing\" }", "x-key: is empty"),
         ("{ file = \"two lines\" }", "x-key: has a character that no header takes"),
     ] {
         let settings = "[telemetry]\notlp = \"http://127.0.0.1:9\"\notlp_headers.x-key = ";
         let folder = Folder::empty().with("picolet.toml", format!("{settings}{source}"));
+        std::fs::write(folder.path("nothing"), "\n").unwrap();
         std::fs::write(folder.path("two lines"), "a\nb\n").unwrap();
         let ran = run(picolet().arg("serve").arg(folder.watched()).args(any_ports)).await;
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);

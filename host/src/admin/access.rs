@@ -72,9 +72,11 @@ impl Access {
 
     fn judge(&self, verb: &Method, headers: &HeaderMap, now: SystemTime) -> Result<Way, Kept> {
         let Some(token) = &self.token else {
-            // Where it may be sent without an origin, a page that is kept from the
-            // answer still takes a place, or the events of a group.
-            return if is_of_own_site(headers) { Ok(Way::Open) } else { Err(Kept::Foreign) };
+            // A page that is kept from an answer by its browser still takes a place, or
+            // the events of a group. Whoever follows a link sees what comes.
+            let is_link = verb.is_safe() && is_opened(headers);
+            let is_let_in = is_of_own_site(headers) || is_link;
+            return if is_let_in { Ok(Way::Open) } else { Err(Kept::Foreign) };
         };
         if let Some(shown) = headers.get(AUTHORIZATION) {
             let shown = bearer(shown.as_bytes()).unwrap_or_default();
@@ -144,8 +146,11 @@ impl Access {
                 unauthorized("the admin side asks for its token: authorization: Bearer TOKEN")
             }
             Kept::Foreign => {
-                let message = "pages of other sites are not answered; \
-                               a change by session has to come from a page of the admin side";
+                let message = if self.has_token() {
+                    "a change by session has to come from a page of the admin side"
+                } else {
+                    "pages of other sites and ports are not answered"
+                };
                 Refused::new(StatusCode::FORBIDDEN, "forbidden", message)
             }
             Kept::WrongToken => {
@@ -249,6 +254,12 @@ fn is_of_own_site(headers: &HeaderMap) -> bool {
     matches!(site, None | Some(b"same-origin" | b"none"))
 }
 
+/// Whether a browser says that somebody opens it as a page.
+fn is_opened(headers: &HeaderMap) -> bool {
+    let is = |name, value: &str| headers.get(name).is_some_and(|said| said == value);
+    is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
+}
+
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
@@ -304,6 +315,14 @@ mod tests {
             let sent = headers(&[("sec-fetch-site", site)]);
             assert_eq!(open.judge(get, &sent, SystemTime::now()), expected, "{site}");
         }
+        let link = [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        let judged = |verb| open.judge(verb, &headers(&link), SystemTime::now());
+        assert_eq!(judged(get), Ok(Way::Open));
+        assert_eq!(judged(&Method::POST), Err(Kept::Foreign));
         assert_eq!(open.judge(get, &HeaderMap::new(), SystemTime::now()), Ok(Way::Open));
     }
 

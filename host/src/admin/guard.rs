@@ -3,7 +3,8 @@
 //! Where it has no token, who asks by another name than a local one, or on
 //! behalf of an origin that is none, is turned away, and so are pages of other
 //! ports of this machine, what guests serve among them, when they change
-//! something. Where it has one, a name says nothing, since whoever asks has to
+//! something; whatever such pages fetch is refused by [`Access`], as far as browsers
+//! tell. Where it has one, a name says nothing, since whoever asks has to
 //! show more than that; an origin has to be that of the admin side, by whatever
 //! name it was called.
 

@@ -13,7 +13,7 @@ use crate::fleet::{
 };
 use crate::record::{Now, Status};
 pub(super) use crate::registry::Endpoint;
-use crate::registry::{Registry, registration};
+use crate::registry::Registry;
 use crate::selector::Offer;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -203,7 +203,7 @@ impl Crowd {
                 let (crowd, open) = (self.clone(), Some(ticket));
                 Ok(Begun { endpoint, place, at: Instant::now(), crowd, open })
             }
-            Choice::Resting(resting) => Err(self.resting(&sought, &resting)),
+            Choice::Resting(resting) => Err(self.resting(endpoints, &sought, &resting)),
             Choice::Spent => {
                 let service = sought.service.to_owned();
                 Err((Fault::NoRetryLeft { service }, None))
@@ -212,10 +212,11 @@ impl Crowd {
         }
     }
 
-    fn resting(&self, sought: &Sought<'_>, resting: &Resting) -> Nobody {
+    fn resting(&self, endpoints: &[Endpoint], sought: &Sought<'_>, resting: &Resting) -> Nobody {
         let due = self.started + resting.due;
         let due_ms = millis(due.saturating_duration_since(Instant::now()));
-        let named: Vec<&str> = resting.ids.iter().map(|id| registration(id)).collect();
+        let rest = endpoints.iter().filter(|endpoint| resting.ids.contains(&endpoint.id()));
+        let named: Vec<&str> = rest.map(|rests| rests.record.registration.as_str()).collect();
         let mut endpoints = named.join(", ");
         if named.len() < resting.count {
             endpoints.push_str(&format!(" and {} more", resting.count - named.len()));

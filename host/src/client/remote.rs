@@ -20,7 +20,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, BodyStream};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// Sends a call and waits for the head of its answer.
 pub(super) async fn send(
@@ -162,8 +162,11 @@ fn aim(record: &Record, call: &OutgoingCall) -> Result<(Method, Uri), Fault> {
             (verb, format!("{domain}{root}{path}{}", render_query(query)))
         }
     };
-    let uri = text.parse();
-    let uri = uri.map_err(|_| bad(format!("record and call make no address: {text}")))?;
+    let uri = text.parse().map_err(|_| {
+        let (service, endpoint) = (&call.service, &record.registration);
+        debug!(%service, %endpoint, address = text, "record and call make no address");
+        bad(format!("the record {endpoint} of service {service} and this call make no address"))
+    })?;
     Ok((verb, uri))
 }
 

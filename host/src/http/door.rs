@@ -56,32 +56,30 @@ async fn order(front: &Front, call: &mut Call, body: Incoming) -> Result<Outgoin
         Some(query) => format!("{rest}?{query}"),
         None => rest.to_owned(),
     };
-    let Bounds { body_bytes, timeout } = Bounds::of(front, &service);
+    let Bounds { body_bytes, timeout } = front.bounds(&service);
     let body = body::begin(body, &head.headers, body_bytes, &front.limits).await?;
     let target = CallTarget::Path { verb: head.verb.clone(), rest };
     let headers = std::mem::take(&mut head.headers);
     Ok(OutgoingCall { service, options, timeout: Some(timeout), target, headers, body })
 }
 
-/// What a call may have that was not told anything else.
-struct Bounds {
-    body_bytes: u64,
-    timeout: Duration,
+/// What a call by name may have that says nothing else.
+pub(super) struct Bounds {
+    pub(super) body_bytes: u64,
+    pub(super) timeout: Duration,
 }
 
-impl Bounds {
-    /// What the manifests of its versions here say; each of them keeps its own. Who
-    /// is elsewhere may have what manifests say that say nothing. To wait for an
-    /// endpoint takes time, too, so there is no less of it than that.
-    fn of(front: &Front, service: &str) -> Self {
-        let live = front.live.peek();
-        let own = || live.versions(service).iter().map(|version| version.limits());
-        let (usual, most) = (ModuleLimits::DEFAULT, own().map(|own| own.wall_ms).max());
-        let body_bytes = own().map(|own| own.request_body_bytes).max();
-        Self {
-            body_bytes: body_bytes.unwrap_or(usual.request_body_bytes),
-            timeout: Duration::from_millis(usual.wall_ms.max(most.unwrap_or_default())),
+impl Front {
+    /// What may be had where manifests say nothing, and more where one here says so.
+    /// Each version here keeps its own bounds; those elsewhere are not known.
+    pub(super) fn bounds(&self, service: &str) -> Bounds {
+        let ModuleLimits { mut request_body_bytes, mut wall_ms, .. } = ModuleLimits::DEFAULT;
+        for version in self.live.peek().versions(service) {
+            let own = version.limits();
+            request_body_bytes = request_body_bytes.max(own.request_body_bytes);
+            wall_ms = wall_ms.max(own.wall_ms);
         }
+        Bounds { body_bytes: request_body_bytes, timeout: Duration::from_millis(wall_ms) }
     }
 }
 

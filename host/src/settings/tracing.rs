@@ -3,7 +3,9 @@
 use crate::keys::Keys;
 use crate::secret::SecretSource;
 use http::Uri;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName};
+use http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, TRANSFER_ENCODING,
+};
 
 /// How traces are kept and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +71,8 @@ impl Default for TraceSettings {
 }
 
 /// Headers that are the host's own.
-const OWN: [HeaderName; 3] = [CONTENT_LENGTH, CONTENT_TYPE, HOST];
+const OWN: [HeaderName; 6] =
+    [CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING];
 
 /// Where a collector takes traces.
 const OTLP_PATH: &str = "/v1/traces";
@@ -106,10 +109,13 @@ pub(super) fn read(keys: &mut Keys) -> TraceSettings {
 
 /// The headers of what is sent.
 fn headers(keys: &mut Keys) -> Vec<(HeaderName, SecretSource)> {
-    let mut headers = Vec::new();
+    let mut headers: Vec<(HeaderName, SecretSource)> = Vec::new();
     for (name, source) in SecretSource::take_all(keys, OTLP_HEADERS) {
         let complaint = match HeaderName::try_from(&name) {
             Ok(header) if OWN.contains(&header) => "is the host's own to say",
+            Ok(header) if headers.iter().any(|(known, _)| *known == header) => {
+                "is there in other letters, too"
+            }
             Ok(header) => {
                 headers.push((header, source));
                 continue;
@@ -211,6 +217,10 @@ mod tests {
         for (header, complaint) in [
             ("host = { env = \"KEY\" }", "host: is the host's own to say"),
             ("\"a b\" = { env = \"KEY\" }", "a b: is no name of a header"),
+            (
+                "x = { env = \"KEY\" }\notlp_headers.X = { env = \"KEY\" }",
+                "x: is there in other letters, too",
+            ),
         ] {
             let (_, complaints) = read_telemetry(&format!("{otlp}otlp_headers.{header}"));
             assert_eq!(complaints, [format!("telemetry.otlp_headers.{complaint}")]);

@@ -5,7 +5,6 @@ use crate::fault::Fault;
 use crate::gateway::{Arguments, MicroOrder, RpcError};
 use crate::http::Front;
 use crate::http::door::{option, take_options};
-use crate::limits::ModuleLimits;
 use crate::name::Name;
 use crate::payload::Content;
 use crate::registry::Endpoint;
@@ -17,7 +16,6 @@ use http::header::{
 };
 use serde_json::Value;
 use std::net::IpAddr;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// Whoever sent a request that makes calls.
@@ -165,7 +163,7 @@ impl<'f> Caller<'f> {
             query: filled.query,
         };
         let service = service.to_owned();
-        let timeout = Some(Duration::from_millis(ModuleLimits::DEFAULT.wall_ms));
+        let timeout = Some(self.front.bounds(&service).timeout);
         let body = filled.body;
         let outgoing = OutgoingCall { service, options, timeout, target, headers, body };
         self.front.client.call(context, None, outgoing).await
