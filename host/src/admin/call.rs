@@ -144,13 +144,11 @@ fn methods(records: &[(Arc<Record>, Status)], service: &str) -> Option<String> {
 
 /// Why a target is none that names a service and a method.
 fn unnamed(records: &[(Arc<Record>, Status)], target: &str) -> Refused {
-    match methods(records, target) {
-        Some(methods) => Refused::bad_request(format!("which method? {methods}")),
-        None => {
-            let text = format!("no service is named in {target}");
-            Refused::new(StatusCode::NOT_FOUND, "no-such-service", text)
-        }
-    }
+    let (fault, text) = match methods(records, target) {
+        Some(methods) => ("no-such-method", format!("which method? {methods}")),
+        None => ("no-such-service", format!("no service is named in {target}")),
+    };
+    Refused::new(StatusCode::NOT_FOUND, fault, text)
 }
 
 /// Says by which names the call is found in logs and traces.
